@@ -32,7 +32,7 @@ DEFINE_CLEANUP(struct loop *, loop, loop_free)
  * -ENOSPC at LOOP_SOURCES_MAX, -ENOMEM, errno of epoll_ctl. */
 must_check int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, unsigned int priority,
 			   loop_fd_fn fn, void *ctx, struct loop_source **ret_source);
-must_check int loop_source_set_events(struct loop_source *s, uint32_t epoll_events);
+void loop_source_set_events(struct loop_source *s, uint32_t epoll_events);
 
 /* A one-shot timer, disarmed until loop_timer_set(); re-arm it in its callback
  * for a period. Times are absolute CLOCK_MONOTONIC. UINT64_MAX disarms. */

@@ -34,13 +34,15 @@ struct role_ops {
 	/* In the cage: timers, state. */
 	int (*start)(struct role *r);
 
-	/* Tables of what each linked program may send; NULL: no link with it. */
+	/* What each linked program may send (handlers' ctx is the struct role; `closed`
+	 * stays NULL, the runtime's own is used); NULL: nothing. Questions of health
+	 * from control are answered by the runtime. */
 	const struct peer_table *links[ROLES];
 
 	/* A link is up (peer is role-owned: send with it, do not free) or, with NULL, gone. */
 	void (*link_changed)(struct role *r, enum role_id other, struct peer *peer);
 
-	/* More messages agentd may send to this role, beside the common ones. */
+	/* More messages agentd may send to this role, beside the common ones; ctx as above. */
 	const struct peer_row *main_rows;
 	size_t n_main_rows;
 
