@@ -66,6 +66,8 @@ static void child_send(struct child *c, uint16_t type, const struct buf *payload
 {
 	int e = buf_error(payload);
 
+	if (c->peer == NULL)
+		return; /* closed, and killed for it */
 	if (e == 0)
 		e = peer_send(c->peer, type, buf_str(payload), (struct str){ 0 }, fd);
 	if (e < 0 && e != -EPIPE)
@@ -99,6 +101,16 @@ static void send_link(struct child *c, enum role_id other, int fd)
 	buf_init(&b, MSG_LINK_MAX);
 	msg_put_u32(&b, other);
 	child_send(c, MSG_LINK, &b, fd);
+	buf_done(&b);
+}
+
+static void send_ping(struct child *c)
+{
+	struct buf b;
+
+	buf_init(&b, MSG_PING_MAX);
+	msg_put_u64(&b, ++c->ping);
+	child_send(c, MSG_PING, &b, -1);
 	buf_done(&b);
 }
 
@@ -186,10 +198,12 @@ static struct child *stop_next(struct family *f)
 
 static void child_stop(struct child *c)
 {
+	const struct buf nothing = { 0 };
+
 	if (c->state == CHILD_STOPPING)
 		return;
 	c->state = CHILD_STOPPING;
-	(void)peer_send(c->peer, MSG_STOP, (struct str){ 0 }, (struct str){ 0 }, -1);
+	child_send(c, MSG_STOP, &nothing, -1);
 	loop_timer_set(c->timer, loop_now_ns(c->family->loop) + FAMILY_STOP_MS * NSEC_PER_MSEC);
 }
 
@@ -413,10 +427,7 @@ static int on_pulse(void *ctx, uint64_t now_ns)
 			child_kill(c, "no sign of life");
 			continue;
 		}
-		c->ping++;
-		(void)peer_send(c->peer, MSG_PING,
-				(struct str){ .p = (const char *)&c->ping, .n = sizeof(c->ping) },
-				(struct str){ 0 }, -1);
+		send_ping(c);
 	}
 	loop_timer_set(f->pulse,
 		       now_ns + cfg_u64(f->config, CFG_SUPERVISE_PULSE_MS) * NSEC_PER_MSEC);
