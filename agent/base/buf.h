@@ -16,12 +16,17 @@ struct buf {
 	size_t len;
 	size_t size; /* allocated */
 	size_t max;
-	int error; /* 0, -ENOMEM or -EMSGSIZE */
+	int error;     /* 0, -ENOMEM or -EMSGSIZE */
+	bool is_fixed; /* data is the caller's storage */
 };
 
 /* Starts an empty buffer that may grow to max bytes. Allocates nothing. */
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);
+
+/* Starts an empty buffer over `size` (at least 1) bytes of the caller's storage,
+ * one of them kept for buf_cstr()'s NUL. Never allocates; buf_done() frees nothing. */
+void buf_init_fixed(struct buf *b, void *storage, size_t size);
 
 /* Forgets content and error, keeps the memory. */
 void buf_clear(struct buf *b);

@@ -6,12 +6,13 @@
 
 #include "agent/base/buf.h"
 
-/* Reads a whole regular file (or a /proc file) of at most b->max bytes into b.
- * dir_fd as openat(2), AT_FDCWD allowed. -EFBIG when larger, -EINVAL when it is
- * neither regular nor under /proc, else the errno of open/read. */
+/* Reads a whole regular file (or a /proc file) of at most b->max bytes into b,
+ * replacing its content. dir_fd as openat(2), AT_FDCWD allowed. -EFBIG when larger,
+ * -EINVAL when it is neither regular nor under /proc, -ELOOP for a symbolic link,
+ * else the errno of open/read. */
 must_check int fs_read_file(int dir_fd, const char *path, struct buf *b);
 
-/* The same from an open descriptor, from its current position to the end. */
+/* The same from an open descriptor of any kind, from its position to the end. */
 must_check int fs_read_fd(int fd, struct buf *b);
 
 /* Writes data to `path` by a temporary file beside it, fsync, rename and fsync

@@ -42,13 +42,14 @@ typedef int (*jsonr_member_fn)(void *ctx, const struct jsonr_member *m);
  * each of its members in order, a negative return of fn ends the scan.
  * -EINVAL malformed, not UTF-8, NUL byte or trailing bytes; -EMSGSIZE over
  * max_bytes; -ELOOP over max_depth. *ret_offset (may be NULL) is where the
- * error stands. Duplicates are not looked for here. */
+ * error stands. Duplicates are not looked for here. fn is told each member before
+ * what follows is looked at: act on members only when the scan returned 0. */
 must_check int jsonr_scan(struct str text, const struct jsonr_limits *limits, jsonr_member_fn fn,
 			  void *ctx, size_t *ret_offset);
 
 /* Resolves the escapes of a scanned string's inside (without its quotes) into
- * out; returns the length, -ENOSPC when out_size is too small, -EINVAL on a
- * lone surrogate or \u0000. */
+ * out (no NUL is added); returns the length, -ENOSPC when out_size is too small,
+ * -EINVAL on a lone surrogate or \u0000. */
 must_check ssize_t jsonr_unescape(struct str raw_inside, char *out, size_t out_size);
 
 /* 1-based line of a byte offset. */
@@ -59,9 +60,10 @@ struct cJSON;
 /* A parsed document; holds the text's key positions for messages. */
 struct jsonr;
 
-/* Parses with the limits; words for a human (line, what was expected) in diag.
- * Errors as jsonr_scan(), also -EEXIST on a duplicate key, -E2BIG over
- * JSONR_NODES_MAX, -ENOMEM. Copies what it keeps; free with jsonr_free(). */
+/* Parses with the limits; words for a human in diag ("line 12: ...").
+ * Errors as jsonr_scan(), also -EINVAL on what cJSON cannot keep (\u0000, a lone
+ * surrogate, a number of more than 60 characters), -EEXIST on a duplicate key,
+ * -E2BIG over JSONR_NODES_MAX, -ENOMEM. Copies what it keeps; free with jsonr_free(). */
 must_check int jsonr_parse(struct str text, const struct jsonr_limits *limits,
 			   struct jsonr **ret_doc, struct diag *diag);
 void jsonr_free(struct jsonr *doc);
@@ -83,5 +85,6 @@ must_check int jsonr_get_u64(const struct cJSON *node, uint64_t min, uint64_t ma
 must_check int jsonr_get_bool(const struct cJSON *node, bool *ret_value);
 
 /* 1-based line where a dotted path of keys ("audit.source") stands in the text,
- * 0 when not found; for messages. */
+ * of the last one where there are several, 0 when not found; for messages. A key
+ * may hold dots itself. */
 size_t jsonr_path_line(const struct jsonr *doc, const char *dotted_path);
