@@ -11,9 +11,9 @@
 #include "agent/base/str.h"
 
 #define EVENT_SCHEMA_VERSION 1u
-#define EVENT_ARENA_SIZE (96u * 1024u)
-#define EVENT_STR_MAX (32u * 1024u) /* one string field */
-#define EVENT_LINE_MAX (64u * 1024u)
+#define EVENT_ARENA_SIZE 98304u /* 96 KiB */
+#define EVENT_STR_MAX 32768u	/* one string field */
+#define EVENT_LINE_MAX 65536u
 
 enum event_class { /* shed first .. never */
 		   EVENT_CLASS_NOISE,
@@ -91,7 +91,8 @@ uint64_t event_real_us(const struct event *e);
 uint64_t event_mono_us(const struct event *e);
 
 /* Setting a field again replaces it; the type must be the field's (asserted).
- * An empty string is "not known" and leaves the field absent. */
+ * An empty string is "not known" and leaves the field absent; an empty element
+ * of a list is kept (argv may hold one). s may borrow from e itself. */
 void event_set_str(struct event *e, enum event_field f, struct str s);
 void event_set_u64(struct event *e, enum event_field f, uint64_t v); /* also TIME */
 void event_set_bool(struct event *e, enum event_field f, bool v);
@@ -110,3 +111,10 @@ bool event_next_proc(const struct event *e, enum event_field f, size_t *iter,
 
 /* True when anything was cut or left out. */
 bool event_is_truncated(const struct event *e);
+
+/* Walks the fields that are set, in the order of fields.def: *iter starts at 0;
+ * false at the end. */
+bool event_next_field(const struct event *e, size_t *iter, enum event_field *ret_field);
+
+/* Bytes of the arena in use: all text of e together is not longer. */
+size_t event_used(const struct event *e);

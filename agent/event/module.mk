@@ -1,1 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+srcs  += agent/event/event.c
+tests += event
