@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* agentd: boots in the order main() reads, then lives in the loop. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/event/messages.h"
+#include "agent/main/agent.h"
+#include "agent/main/boot.h"
+#include "agent/main/broker.h"
+#include "gen/version.h"
+#include "probes/audit/ring.h"
+
+static const char usage[] =
+	"usage: agentd [--prefix DIR]\n"
+	"       agentd --check-config [--prefix DIR]   read the configuration and exit\n"
+	"       agentd --restore-audit [--prefix DIR]  undo what a killed agentd left in the "
+	"kernel\n"
+	"       agentd --version | --help\n";
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_RESTORE, ACTION_VERSION, ACTION_HELP };
+
+static int args_parse(int argc, char **argv, enum action *ret_action, const char **ret_prefix)
+{
+	static const struct {
+		const char *name;
+		enum action action;
+	} actions[] = {
+		{ "--check-config", ACTION_CHECK },
+		{ "--restore-audit", ACTION_RESTORE },
+		{ "--version", ACTION_VERSION },
+		{ "--help", ACTION_HELP },
+		{ "-h", ACTION_HELP },
+	};
+
+	*ret_action = ACTION_RUN;
+	*ret_prefix = NULL;
+	for (int i = 1; i < argc; i++) {
+		bool is_known = false;
+
+		if (strcmp(argv[i], "--prefix") == 0 && i + 1 < argc) {
+			*ret_prefix = argv[++i];
+			continue;
+		}
+		for (size_t k = 0; k < ARRAY_LEN(actions); k++) {
+			if (strcmp(argv[i], actions[k].name) != 0)
+				continue;
+			*ret_action = actions[k].action;
+			is_known = true;
+		}
+		if (!is_known) {
+			(void)fprintf(stderr, "agentd: unknown argument %s\n%s", argv[i], usage);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Configuration. */
+
+static const char *vendor_dir(const struct agent *a)
+{
+	return a->paths.share;
+}
+
+static void log_level_apply(const struct config *c)
+{
+	static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+						 LOG_LEVEL_VERBOSE, LOG_LEVEL_DEBUG };
+
+	log_level_set(levels[cfg_enum(c, CFG_LOG_LEVEL)]);
+}
+
+/* SIGHUP: the whole configuration anew, or what runs stays. */
+static void reload(struct agent *a)
+{
+	struct config *fresh = NULL;
+	struct config *old = a->config;
+	struct diag diag = { "" };
+
+	notify_send(&a->notify, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		    (unsigned long long)(clock_mono_ns() / NSEC_PER_USEC));
+
+	int e = config_load(vendor_dir(a), a->paths.etc, &fresh, &diag);
+
+	a->config_error = diag;
+	if (e < 0) {
+		log_error("configuration refused, the old one stays: %s", diag.text);
+	} else {
+		a->config = fresh;
+		log_level_apply(fresh);
+		family_set_config(a->family, fresh);
+		audit_owner_apply(a->audit, fresh);
+		config_free(old);
+		log_info("configuration reloaded");
+	}
+	notify_send(&a->notify, "READY=1");
+}
+
+/* Audit. */
+
+static void send_audit_source(struct agent *a, struct peer *sensor)
+{
+	const uint8_t mode = (uint8_t)a->audit_mode;
+	int e;
+
+	if (sensor == NULL)
+		return;
+	e = peer_send(sensor, MSG_AUDIT_SOURCE, (struct str){ (const char *)&mode, 1 },
+		      (struct str){ 0 }, a->audit_fd);
+	if (e < 0)
+		log_error("audit source: %s", strerrordesc_np(-e));
+}
+
+/* The records socket changed: keep a copy, so that a sensor that dies loses nothing. */
+static void on_audit_source(void *ctx, enum audit_mode mode, int fd)
+{
+	struct agent *a = ctx;
+
+	if (a->audit_fd >= 0)
+		(void)close(take_fd(a->audit_fd));
+	if (fd >= 0)
+		a->audit_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	a->audit_mode = a->audit_fd >= 0 ? mode : AUDIT_MODE_NONE;
+	send_audit_source(a, family_peer(a->family, ROLE_SENSOR));
+}
+
+static void on_audit_report(void *ctx, const struct audit_report *report)
+{
+	struct agent *a = ctx;
+	struct peer *sensor = family_peer(a->family, ROLE_SENSOR);
+	struct buf b;
+
+	if (sensor == NULL)
+		return;
+	buf_init(&b, MSG_AUDIT_REPORT_MAX);
+	audit_report_put(&b, report);
+
+	int e = peer_send_buf(sensor, MSG_AUDIT_REPORT, &b);
+
+	if (e < 0)
+		log_error("audit report: %s", strerrordesc_np(-e));
+	buf_done(&b);
+}
+
+static const struct audit_owner_ops audit_ops = { .source = on_audit_source,
+						  .report = on_audit_report };
+
+/* The one place where a plan starts or stops what it licenses. */
+static void plan_apply(struct agent *a)
+{
+	bool wanted = plan_allows(&a->licence, FEATURE_AUDIT);
+
+	if (wanted == a->is_audit_on)
+		return;
+	a->is_audit_on = wanted;
+	if (!wanted) {
+		audit_owner_stop(a->audit);
+		return;
+	}
+
+	int e = audit_owner_start(a->audit);
+
+	if (e < 0)
+		log_error("audit: %s", strerrordesc_np(-e));
+}
+
+void agent_set_licence(struct agent *a, const struct licence *licence)
+{
+	if (memcmp(&a->licence, licence, sizeof(*licence)) == 0)
+		return;
+	a->licence = *licence;
+	log_info("licence: %s%s%s", plan_name(licence->plan),
+		 licence->reason[0] != '\0' ? ", " : "", licence->reason);
+	family_set_licence(a->family, &a->licence);
+	plan_apply(a);
+}
+
+/* Roles. */
+
+static void on_onboard(void *ctx, bool is_offboarding, enum onboard_state state, int fd)
+{
+	struct agent *a = ctx;
+	struct peer *reporter = family_peer(a->family, ROLE_REPORTER);
+	const uint8_t head[2] = { is_offboarding, (uint8_t)state };
+
+	if (reporter == NULL)
+		return; /* it gets them when it is ready */
+
+	int e = peer_send(reporter, MSG_ONBOARD_FILE, (struct str){ (const char *)head, 2 },
+			  (struct str){ 0 }, fd);
+
+	if (e < 0)
+		log_error("onboarding file: %s", strerrordesc_np(-e));
+}
+
+static void send_fd(struct peer *p, uint16_t type, int fd)
+{
+	int e = peer_send(p, type, (struct str){ 0 }, (struct str){ 0 }, fd);
+
+	if (e < 0)
+		log_error("message %u: %s", type, strerrordesc_np(-e));
+}
+
+static void on_role_ready(void *ctx, enum role_id role, struct peer *peer)
+{
+	struct agent *a = ctx;
+
+	if (role == ROLE_SENSOR) {
+		send_fd(peer, MSG_AUDIT_RING, a->ring_fd);
+		send_audit_source(a, peer);
+	}
+	if (role == ROLE_CONTROL)
+		send_fd(peer, MSG_CONTROL_SOCKET, a->control_fd);
+	if (role == ROLE_REPORTER)
+		onboard_look(a->onboard);
+	if (family_all_ready(a->family) && !a->is_ready_said) {
+		a->is_ready_said = true;
+		notify_send(&a->notify, "READY=1\nSTATUS=all programs run");
+		log_info("all programs run");
+	}
+}
+
+static void on_family_stopped(void *ctx)
+{
+	struct agent *a = ctx;
+
+	loop_exit(a->loop, 0);
+}
+
+static int on_signal(void *ctx, int signo)
+{
+	struct agent *a = ctx;
+
+	if (signo == SIGHUP) {
+		reload(a);
+		return 0;
+	}
+	log_info("stops on signal %d", signo);
+	notify_send(&a->notify, "STOPPING=1");
+	audit_owner_stop(a->audit); /* no new records; what waits is still read */
+	family_stop(a->family);
+	return 0;
+}
+
+static int on_watchdog(void *ctx, uint64_t now_ns)
+{
+	struct agent *a = ctx;
+
+	notify_send(&a->notify, "WATCHDOG=1");
+	loop_timer_set(a->watchdog, now_ns + a->notify.watchdog_ns);
+	return 0;
+}
+
+/* Boot. */
+
+static int loop_make(struct agent *a)
+{
+	sigset_t set;
+	int e = loop_new(&a->loop);
+
+	if (e < 0)
+		return e;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	e = loop_add_signals(a->loop, &set, on_signal, a);
+	if (e == 0)
+		e = loop_add_timer(a->loop, on_watchdog, a, &a->watchdog);
+	if (e == 0 && a->notify.watchdog_ns > 0)
+		loop_timer_set(a->watchdog, loop_now_ns(a->loop));
+	return e;
+}
+
+static int parts_make(struct agent *a)
+{
+	a->family_ops = (struct family_ops){ .requests = broker_requests,
+					     .n_requests = broker_requests_count,
+					     .ready = on_role_ready,
+					     .stopped = on_family_stopped };
+
+	int e = family_new(a->loop, &a->paths, &a->family_ops, a, &a->family);
+
+	if (e == 0)
+		e = audit_ring_create(&a->ring_fd);
+	if (e == 0)
+		e = audit_owner_new(a->loop, &a->paths, a->config, &audit_ops, a, &a->audit);
+	if (e == 0)
+		e = onboard_new(a->loop, &a->paths, on_onboard, a, &a->onboard);
+	return e;
+}
+
+static int boot(struct agent *a, struct diag *diag)
+{
+	int e = config_load(vendor_dir(a), a->paths.etc, &a->config, diag);
+
+	if (e == 0)
+		e = boot_folders(&a->paths, diag);
+	if (e == 0)
+		e = boot_lock(&a->paths, &a->lock_fd, diag);
+	if (e == 0)
+		e = boot_control_socket(&a->paths, &a->control_fd, diag);
+	if (e < 0)
+		return e;
+	log_level_apply(a->config);
+	e = loop_make(a);
+	if (e == 0)
+		e = parts_make(a);
+	return e;
+}
+
+static void agent_done(struct agent *a)
+{
+	onboard_free(a->onboard);
+	audit_owner_free(a->audit);
+	family_free(a->family);
+	loop_source_free(a->watchdog);
+	loop_free(a->loop);
+	config_free(a->config);
+	notify_done(&a->notify);
+
+	const int fds[] = { a->audit_fd, a->ring_fd, a->control_fd, a->lock_fd };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
+static int run(struct agent *a)
+{
+	struct diag diag = { "" };
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+	notify_open(&a->notify);
+
+	int e = boot(a, &diag);
+
+	if (e < 0) {
+		log_error("cannot start: %s",
+			  diag.text[0] != '\0' ? diag.text : strerrordesc_np(-e));
+		return 1;
+	}
+	log_info("agentd %s starts", AGENT_VERSION);
+	family_start(a->family, a->config, &a->licence);
+	e = loop_run(a->loop);
+	if (e < 0)
+		log_error("ends: %s", strerrordesc_np(-e));
+	audit_owner_stop(a->audit);
+	return e < 0 ? 1 : 0;
+}
+
+static int check_config(struct agent *a)
+{
+	struct diag diag = { "" };
+	int e = config_load(vendor_dir(a), a->paths.etc, &a->config, &diag);
+
+	if (e < 0)
+		(void)fprintf(stderr, "%s\n", diag.text);
+	else
+		(void)puts("configuration is sound");
+	return e < 0 ? 1 : 0;
+}
+
+/* For the time after a kill -9, when no new agent is to be started. */
+static int restore_audit(struct agent *a)
+{
+	struct diag diag = { "" };
+	int e = boot_lock(&a->paths, &a->lock_fd, &diag);
+
+	if (e == 0)
+		e = audit_owner_restore(&a->paths);
+	if (e == -ENOENT) /* no folder, or no state: nothing to undo */
+		return 0;
+	if (e < 0)
+		(void)fprintf(stderr, "agentd: %s\n",
+			      diag.text[0] != '\0' ? diag.text : strerrordesc_np(-e));
+	return e < 0 ? 1 : 0;
+}
+
+/* Closed standard descriptors would make room for others on 0, 1, 2. */
+static void standard_fds(void)
+{
+	while (fcntl(STDERR_FILENO, F_GETFD) < 0)
+		if (open("/dev/null", O_RDWR) < 0)
+			_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	struct agent agent = { .audit_fd = -1,
+			       .ring_fd = -1,
+			       .control_fd = -1,
+			       .lock_fd = -1,
+			       .notify = { .fd = -1 } };
+	enum action action;
+	const char *prefix;
+	int status = 0;
+
+	standard_fds();
+	log_open("agentd");
+	if (args_parse(argc, argv, &action, &prefix) < 0)
+		return 2;
+
+	int e = paths_init(prefix, &agent.paths);
+
+	if (e < 0) {
+		(void)fprintf(stderr, "agentd: %s: %s\n", prefix != NULL ? prefix : "",
+			      strerrordesc_np(-e));
+		return 2;
+	}
+	switch (action) {
+	case ACTION_HELP:
+		(void)fputs(usage, stdout);
+		break;
+	case ACTION_VERSION:
+		(void)printf("agentd %s\n", AGENT_VERSION);
+		break;
+	case ACTION_CHECK:
+		status = check_config(&agent);
+		break;
+	case ACTION_RESTORE:
+		status = geteuid() == 0 ? restore_audit(&agent) : 3;
+		break;
+	case ACTION_RUN:
+		if (geteuid() == 0) {
+			status = run(&agent);
+			break;
+		}
+		(void)fputs("agentd: needs root\n", stderr);
+		status = 3;
+		break;
+	}
+	agent_done(&agent);
+	return status;
+}
