@@ -9,10 +9,13 @@
 #include "agent/base/msg.h"
 #include "agent/event/event.h"
 
+#define EVENT_BODY_MAX (EVENT_LINE_MAX - 512u)
+
 /* Appends the body: {"Table":…,"Timestamp":…,"ActionType":…, fields in the order
  * of fields.def …,"AdditionalFields":{…},"SchemaVersion":1}. At most
- * EVENT_LINE_MAX - 512 bytes: longer ones lose ProcessArgs first, then have the
- * longest strings cut, and carry "truncated":true. */
+ * EVENT_BODY_MAX bytes: longer ones lose ProcessArgs first, then have the
+ * longest strings cut. Whatever was cut, here or when it was set, carries
+ * "truncated":true before SchemaVersion. Allocates nothing but out's growth. */
 void event_encode(const struct event *e, struct buf *out);
 
 /* One event in a batch between programs. */
@@ -24,13 +27,16 @@ struct event_record {
 	struct str body; /* of event_encode() */
 };
 
-/* Appends a record / takes the next one apart (checks kind and body length). */
+/* Appends a record / takes the next one apart: 0, or -EPROTO when it is short, its
+ * kind is unknown or its body is not an object of at most EVENT_BODY_MAX bytes.
+ * The body is borrowed from the message. */
 void event_record_put(struct buf *out, const struct event_record *rec);
 must_check int event_record_get(struct msg_reader *r, struct event_record *ret_rec);
 
 /* The line that leaves the host or is shown: the body with seq, ts, mono, ReportId,
  * DeviceId and DeviceName put in front of its members. device_id and device_name
- * are JSON-escaped here. */
+ * are JSON-escaped here. A body that is not an object (a damaged journal row) is
+ * left out. No newline is appended. */
 struct event_line_device {
 	struct str device_id; /* empty: left out */
 	struct str device_name;

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-srcs  += agent/event/event.c
-tests += event
+srcs  += agent/event/event.c agent/event/encode.c
+tests += event encode
+fuzz  += record
