@@ -166,6 +166,14 @@ void jsonw_key(struct jsonw *w, struct str key)
 	w->after_key = true;
 }
 
+void jsonw_key_text(struct jsonw *w, struct str text)
+{
+	assert(w->depth > 0 && (w->is_object & depth_bit(w)) != 0 && !w->after_key);
+	item_begin(w);
+	buf_add_str(w->out, text);
+	w->after_key = true;
+}
+
 void jsonw_str(struct jsonw *w, struct str s)
 {
 	value_begin(w);

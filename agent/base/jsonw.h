@@ -30,6 +30,10 @@ void jsonw_array_end(struct jsonw *w);
 /* Names the next value; only inside an object. Keys are escaped like strings. */
 void jsonw_key(struct jsonw *w, struct str key);
 
+/* The same from text that is already the quoted, escaped key and its colon, for
+ * keys of constant tables: jsonw_key_text(w, STR("\"FileName\":")). */
+void jsonw_key_text(struct jsonw *w, struct str text);
+
 void jsonw_str(struct jsonw *w, struct str s);
 void jsonw_u64(struct jsonw *w, uint64_t v);
 void jsonw_i64(struct jsonw *w, int64_t v);
