@@ -3,10 +3,10 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "agent/base/clock.h"
@@ -397,6 +397,8 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 	struct role *r = calloc(1, sizeof(*r)); /* lives as long as the process */
 	const char *prefix;
 
+	/* Older kernels name what execveat(2) started after its descriptor. */
+	(void)prctl(PR_SET_NAME, roles[ops->id].program, 0, 0, 0);
 	log_open(roles[ops->id].program);
 	if (args_parse(argc, argv, &prefix) < 0 || parent_check() < 0) {
 		(void)fprintf(stderr, "%s is started by agentd only\n", roles[ops->id].program);
