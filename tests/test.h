@@ -2,6 +2,7 @@
 /* Plain TAP tests for prove(1): CHECK macros that end the program, and TEST_MAIN. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,43 +16,61 @@ struct test {
 
 static const char *test_name;
 
-#define TEST_BAIL(...)                                                                             \
-	do {                                                                                       \
-		printf("# %s:%d: %s: ", __FILE__, __LINE__, test_name);                            \
-		printf(__VA_ARGS__);                                                               \
-		printf("\nBail out!\n");                                                           \
-		exit(1);                                                                           \
-	} while (0)
+/* The end of a test program: prove(1) and tests/run count it as failed. */
+#define TEST_BAIL(...) test_bail(__FILE__, __LINE__, __VA_ARGS__)
 
-#define CHECK(expr)                                                                                \
-	do {                                                                                       \
-		if (!(expr))                                                                       \
-			TEST_BAIL("%s is false", #expr);                                           \
-	} while (0)
-
+/* The macros are single calls, so that a test's complexity is what its author wrote. */
+#define CHECK(expr) test_check(__FILE__, __LINE__, #expr, (expr))
 #define CHECK_INT(got, want)                                                                       \
-	do {                                                                                       \
-		long long got_ = (long long)(got), want_ = (long long)(want);                      \
-		if (got_ != want_)                                                                 \
-			TEST_BAIL("%s is %lld, not %lld", #got, got_, want_);                      \
-	} while (0)
-
-#define CHECK_STR(got, want)                                                                       \
-	do {                                                                                       \
-		const char *got_ = (got), *want_ = (want);                                         \
-		if (got_ == NULL || strcmp(got_, want_) != 0)                                      \
-			TEST_BAIL("%s is \"%s\", not \"%s\"", #got, got_ ? got_ : "(null)",        \
-				  want_);                                                          \
-	} while (0)
-
-/* A struct str against a literal or C string. */
+	test_check_int(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
+#define CHECK_STR(got, want) test_check_str(__FILE__, __LINE__, #got, (got), (want))
+/* A struct str against a C string. */
 #define CHECK_STRN(got, want)                                                                      \
-	do {                                                                                       \
-		struct str got_ = (got);                                                           \
-		const char *want_ = (want);                                                        \
-		if (got_.n != strlen(want_) || memcmp(got_.p, want_, got_.n) != 0)                 \
-			TEST_BAIL("%s is \"%.*s\", not \"%s\"", #got, (int)got_.n, got_.p, want_); \
-	} while (0)
+	({                                                                                         \
+		__auto_type got_ = (got);                                                          \
+		test_check_strn(__FILE__, __LINE__, #got, got_.p, got_.n, (want));                 \
+	})
+
+__attribute__((noreturn))
+printf_like(3, 4) static inline void test_bail(const char *file, int line, const char *fmt, ...)
+{
+	va_list args;
+
+	printf("# %s:%d: %s: ", file, line, test_name);
+	va_start(args, fmt);
+	(void)vprintf(fmt, args);
+	va_end(args);
+	printf("\nBail out!\n");
+	exit(1);
+}
+
+static inline void test_check(const char *file, int line, const char *expr, bool is_true)
+{
+	if (!is_true)
+		test_bail(file, line, "%s is false", expr);
+}
+
+static inline void test_check_int(const char *file, int line, const char *expr, long long got,
+				  long long want)
+{
+	if (got != want)
+		test_bail(file, line, "%s is %lld, not %lld", expr, got, want);
+}
+
+static inline void test_check_str(const char *file, int line, const char *expr, const char *got,
+				  const char *want)
+{
+	if (got == NULL || strcmp(got, want) != 0)
+		test_bail(file, line, "%s is \"%s\", not \"%s\"", expr, got ? got : "(null)", want);
+}
+
+static inline void test_check_strn(const char *file, int line, const char *expr, const char *got,
+				   size_t n, const char *want)
+{
+	if (n != strlen(want) || (n > 0 && memcmp(got, want, n) != 0))
+		test_bail(file, line, "%s is \"%.*s\", not \"%s\"", expr, (int)n, n > 0 ? got : "",
+			  want);
+}
 
 #define TEST_MAIN(...)                                                                             \
 	int main(void)                                                                             \

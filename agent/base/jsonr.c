@@ -141,7 +141,7 @@ static int scan_escape(struct scanner *s)
 	if (len < 0)
 		return fail(s, "not a valid escape");
 	if (cp == 0)
-		note_unfit(s, s->i, "\\u0000 is not supported");
+		note_unfit(s, s->i, "NUL inside a string");
 	else if (is_surrogate(cp))
 		note_unfit(s, s->i, "half of a surrogate pair");
 	s->i += (size_t)len;
@@ -630,6 +630,8 @@ static int duplicate_said(const struct jsonr *doc, cJSON *const *around, size_t 
 static int tree_check(struct jsonr *doc, uint32_t n_values, bool allow_duplicates,
 		      struct diag *diag)
 {
+	assert(n_values > 0); /* an empty text is no document */
+
 	cleanup_(free_cleanup) struct keyed *scratch = calloc(n_values, sizeof(*scratch));
 	cJSON *stack[JSONR_DEPTH_MAX + 1];
 	size_t depth = 0;
@@ -760,12 +762,12 @@ int jsonr_get_u64(const struct cJSON *node, uint64_t min, uint64_t max, uint64_t
 
 	double d = node->valuedouble;
 
-	if (!isfinite(d) || d < 0 || d > INTEGER_MAX || trunc(d) != d)
+	if (!isfinite(d) || d < 0 || d > INTEGER_MAX)
 		return -ERANGE;
 
 	uint64_t value = (uint64_t)d;
 
-	if (value < min || value > max)
+	if ((double)value != d || value < min || value > max)
 		return -ERANGE;
 	*ret_value = value;
 	return 0;
