@@ -104,6 +104,8 @@ int main(void)
 	double ns[RUNS];
 
 	memset(body, 'x', sizeof(body));
+	body[0] = '{'; /* what the reader checks of a body */
+	body[BODY_SIZE - 1] = '}';
 	for (unsigned int i = 0; i < RUNS; i++) {
 		if (run_once(body, &ns[i]) < 0) {
 			(void)fprintf(stderr, "message bench failed\n");
