@@ -7,6 +7,8 @@
 #   main_sbin/agentd := agent/main/main.c
 # $(O) mirrors the installed tree (sbin, bin, libexec); objects lie beside it.
 
+.DEFAULT_GOAL := all
+
 O       ?= build
 CFLAGS  ?= -O2 -g
 SAN     ?=

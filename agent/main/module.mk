@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+srcs += agent/main/spawn.c agent/main/family.c agent/main/notify.c agent/main/onboard.c \
+        agent/main/boot.c agent/main/broker.c
+tests += notify onboard boot
+progs += sbin/agentd
+main_sbin/agentd := agent/main/main.c
