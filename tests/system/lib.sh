@@ -41,6 +41,7 @@ not() { ! "$@"; }
 same() { [ "$1" = "$2" ] || { echo "got:    $1"; echo "wanted: $2"; return 1; }; }
 
 # trial_start [CONFIG-JSON] [ARGS...]: a fresh trial; sets PREFIX CLOUD AGENTD AGENTCTL CLOUDD ...
+# A function trial_prepare runs before it, trial_clean after it, if the test has them.
 trial_start() {
 	local config=${1:-} out
 	[ $# -gt 0 ] && shift
@@ -49,6 +50,7 @@ trial_start() {
 	mkdir -p "$work/etc/endpoint-agent/conf.d"
 	[ -z "$config" ] || printf '%s\n' "$config" >"$work/etc/endpoint-agent/conf.d/test.json"
 	trap trial_end EXIT
+	if declare -F trial_prepare >/dev/null; then trial_prepare; fi
 	out=$("$top/tests/trial" start "$work" "$@") || {
 		echo "Bail out! the trial does not start"
 		exit 1
@@ -63,6 +65,7 @@ trial_end() {
 		note "the agent's log:"
 		tail -n 30 "$work/agentd.log" 2>/dev/null | sed 's/^/# /'
 	fi
+	if declare -F trial_clean >/dev/null; then trial_clean; fi
 	rm -rf "$work"
 	work=
 }
@@ -82,3 +85,17 @@ all_run() { for r in store hunt reporter sensor control; do role_runs "$r" || re
 health() { "$AGENTCTL" --prefix "$PREFIX" health "$@"; }
 health_value() { health --details "$1" | sed -n "s/^$2 *: //p"; }
 at_cloud() { "$CLOUDD" events --data "$CLOUD" --limit 10000000 --output json "$@"; }
+
+# burst MARK N: N programs, numbered from 1.
+burst() {
+	local i
+	for ((i = 1; i <= $2; i++)); do /bin/true "$1" $i; done
+}
+# stored MARK: the numbers of those programs that the cloud holds, sorted, doubles and all.
+stored() {
+	at_cloud --table DeviceProcessEvents |
+		jq -r "select((.ProcessArgs // [])[1]==\"$1\") | .ProcessArgs[2]" | sort -n
+}
+# all_stored MARK N: each exactly once.
+all_stored() { same "$(stored "$1")" "$(seq "$2")"; }
+has_issue() { health --field health_issues | grep -q "$1"; }
