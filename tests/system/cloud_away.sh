@@ -32,10 +32,11 @@ check "health is well again" within 30 not has_issue "reporter cannot reach clou
 
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	burst "killed-$i" 40 &
+	burst_pid=$!
 	sleep "0.$((RANDOM % 4))"
 	cloud_kill KILL
 	cloud_start
-	wait "$(jobs -p %"$(jobs | sed -n 's/^\[\([0-9]*\)\].*burst.*/\1/p' | tail -n 1)" 2>/dev/null)" 2>/dev/null
+	wait "$burst_pid"
 done
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	check "kill -9 of cloudd, round $i: each event once" within 120 all_stored "killed-$i" 40
