@@ -11,7 +11,7 @@
 #include "agent/base/diag.h"
 
 #define CFG_STR_MAX 256u
-#define CONFIG_FILE_MAX (256u * 1024u)
+#define CONFIG_FILE_MAX 262144u /* bytes of one file */
 
 enum cfg_id {
 #define SETTING(id, key, type, def, min, max, doc) CFG_##id,

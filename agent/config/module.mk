@@ -1,1 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+srcs  += agent/config/config.c agent/config/settings.c agent/config/merge.c agent/config/load.c \
+         agent/config/plan.c agent/config/roles.c agent/config/health.c agent/config/host.c \
+         agent/config/paths.c
+tests += config plan health paths roles
+

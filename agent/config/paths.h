@@ -20,6 +20,12 @@ struct paths {
 	char share[PATHS_MAX];	 /* beside the running program */
 };
 
-/* prefix NULL or "" for the host; made absolute. Looks at /proc/self/exe.
- * -ENAMETOOLONG, -ENOENT, errno of readlink. */
+/* prefix NULL or "" for the host; made absolute, "." and empty parts left out. Looks
+ * at /proc/self/exe. -ENAMETOOLONG, -ENOENT (not in an installed or build tree),
+ * errno of readlink or getcwd. */
 must_check int paths_init(const char *prefix, struct paths *ret_paths);
+
+/* The same for a program at `exe` and a current folder `cwd`, both absolute. Looks
+ * at nothing. -ENOENT when exe lies in no sbin, bin or libexec/endpoint-agent. */
+must_check int paths_from(const char *prefix, const char *cwd, const char *exe,
+			  struct paths *ret_paths);
