@@ -2,5 +2,5 @@
 srcs  += agent/config/config.c agent/config/settings.c agent/config/merge.c agent/config/load.c \
          agent/config/plan.c agent/config/roles.c agent/config/health.c agent/config/host.c \
          agent/config/paths.c
-tests += config plan health paths roles
-
+tests += config config_load plan health host paths roles
+fuzz  += config payload host
