@@ -11,7 +11,7 @@
 
 #include "agent/base/buf.h"
 
-#define MSG_PAYLOAD_MAX (128u * 1024u)
+#define MSG_PAYLOAD_MAX 131072u /* 128 KiB */
 
 struct msg_header {
 	uint16_t type;

@@ -33,15 +33,12 @@ int config_set(struct config *c, enum cfg_id id, struct str text, enum cfg_layer
 int config_new(struct config **ret_config)
 {
 	cleanup_(config_cleanup) struct config *c = calloc(1, sizeof(*c));
+	int err = c == NULL ? -ENOMEM : 0;
 
-	if (c == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < CFG_COUNT; i++) {
-		int err =
-			config_set(c, (enum cfg_id)i, str_of(settings[i].text), CFG_LAYER_BUILTIN);
-
-		assert(err == 0); /* the table's defaults obey the table */
-	}
+	for (size_t i = 0; err == 0 && i < CFG_COUNT; i++)
+		err = config_set(c, (enum cfg_id)i, str_of(settings[i].text), CFG_LAYER_BUILTIN);
+	if (err < 0)
+		return err;
 	*ret_config = take_ptr(c);
 	return 0;
 }
