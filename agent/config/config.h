@@ -36,12 +36,16 @@ void config_free(struct config *c);
 DEFINE_CLEANUP(struct config *, config, config_free)
 
 /* Lays one JSON document over c. Unknown key, wrong type or range: -EINVAL with
- * "NAME:LINE: key: what was expected" in diag and c unchanged. */
+ * "NAME:LINE: key: what was expected" in diag and c unchanged. What is no JSON:
+ * the errors of jsonr_parse() with "NAME:LINE: why". */
 must_check int config_merge(struct config *c, const char *file_name, struct str text,
 			    enum cfg_layer layer, struct diag *diag);
 
-/* Built-in, vendor file, local file and drop-ins below the directories given;
- * missing files are skipped. All or nothing: on an error *ret_config is untouched. */
+/* Built-in, vendor file, local file and at most 64 drop-ins below the directories
+ * given; missing files are skipped. All or nothing: on an error *ret_config is
+ * untouched. Beside the errors of config_merge(): -EPERM for what is not root's or
+ * ours or others may write, -EINVAL for what is no regular file, -EFBIG over
+ * CONFIG_FILE_MAX, -E2BIG too many drop-ins, errno of open and read. */
 must_check int config_load(const char *vendor_dir, const char *etc_dir, struct config **ret_config,
 			   struct diag *diag);
 
