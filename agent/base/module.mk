@@ -5,4 +5,5 @@ srcs += agent/base/str.c agent/base/buf.c agent/base/utf8.c agent/base/jsonw.c a
         agent/base/fs.c agent/base/map.c
 tests += loop peer sandbox str buf utf8 jsonw jsonr diag clock rand hash log fs map
 fuzz  += jsonr
-
+srcs  += agent/base/rfc3339.c
+tests += rfc3339
