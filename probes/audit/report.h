@@ -39,7 +39,7 @@ struct audit_report {
 };
 
 /* Appends a text to missing[], cut to AUDIT_REPORT_TEXT_MAX - 1 bytes; when the
- * table is full its last text becomes "and N more" with N = total - those shown. */
+ * table is full its last text becomes "and N more", counted from `total` texts in all. */
 void audit_report_add_missing(struct audit_report *r, struct str text, uint32_t total);
 
 /* Appends the payload of MSG_AUDIT_REPORT: { u8 mode, u32 enabled, u32 failure,
