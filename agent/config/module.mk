@@ -4,3 +4,6 @@ srcs  += agent/config/config.c agent/config/settings.c agent/config/merge.c agen
          agent/config/paths.c
 tests += config config_load plan health host paths roles
 fuzz  += config payload host
+srcs  += agent/config/policy.c
+tests += policy
+fuzz  += onboard_blob
