@@ -294,16 +294,17 @@ int loop_add_signals(struct loop *l, const sigset_t *set, loop_signal_fn fn, voi
 	struct loop_source *s;
 
 	assert(l->signal_fd < 0);
-	if (sigprocmask(SIG_BLOCK, set, NULL) < 0)
-		return -errno;
+	int r = pthread_sigmask(SIG_BLOCK, set, NULL);
+
+	if (r != 0)
+		return -r;
 
 	cleanup_(fd_cleanup) int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
 
-	int r = source_new(l, &s);
-
+	r = source_new(l, &s);
 	if (r < 0)
 		return r;
 	r = loop_add_fd(l, fd, EPOLLIN, 0, on_signalfd, l, &l->signal_fd_source);

@@ -38,8 +38,8 @@ int msg_send(int sock, uint16_t type, struct str head, struct str tail, int fd)
 	struct msg_header header = { .type = type, .len = (uint32_t)(head.n + tail.n) };
 	struct iovec iov[3] = {
 		{ .iov_base = &header, .iov_len = sizeof(header) },
-		{ .iov_base = (void *)(uintptr_t)head.p, .iov_len = head.n },
-		{ .iov_base = (void *)(uintptr_t)tail.p, .iov_len = tail.n },
+		{ .iov_base = unconst(head.p), .iov_len = head.n },
+		{ .iov_base = unconst(tail.p), .iov_len = tail.n },
 	};
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];

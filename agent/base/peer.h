@@ -10,7 +10,7 @@
 #include "agent/base/loop.h"
 #include "agent/base/msg.h"
 
-#define PEER_QUEUE_MAX (4u * 1024u * 1024u) /* bytes waiting for a slow reader */
+#define PEER_QUEUE_MAX 4194304u /* bytes waiting for a slow reader */
 
 struct peer;
 

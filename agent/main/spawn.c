@@ -94,7 +94,7 @@ static _Noreturn void child_run(const struct child_plan *plan)
 
 	(void)sigemptyset(&none);
 	if (setsid() >= 0 && child_descriptors(plan) == 0 &&
-	    sigprocmask(SIG_SETMASK, &none, NULL) == 0 && child_bounding_set(keep) == 0 &&
+	    pthread_sigmask(SIG_SETMASK, &none, NULL) == 0 && child_bounding_set(keep) == 0 &&
 	    prctl(PR_SET_KEEPCAPS, keep >= 0, 0, 0, 0) == 0 && setgroups(0, NULL) == 0 &&
 	    setresgid(plan->gid, plan->gid, plan->gid) == 0 &&
 	    setresuid(plan->uid, plan->uid, plan->uid) == 0 && child_caps(keep) == 0)
@@ -126,10 +126,10 @@ static void argv_make(struct child_plan *plan, const struct paths *paths, char *
 	const char *stream = secure_getenv("JOURNAL_STREAM");
 
 	/* execve(2) takes char *; nothing writes through these. */
-	plan->argv[0] = (char *)(uintptr_t)roles[plan->role].program;
+	plan->argv[0] = unconst(roles[plan->role].program);
 	if (paths->prefix[0] != '\0') {
 		plan->argv[1] = (char *)(uintptr_t) "--prefix";
-		plan->argv[2] = (char *)(uintptr_t)paths->prefix;
+		plan->argv[2] = unconst(paths->prefix);
 	}
 	if (stream != NULL && fs_path(journal, journal_size, "JOURNAL_STREAM=%s", stream) == 0)
 		plan->envp[0] = journal;
