@@ -206,10 +206,23 @@ static void send_fd(struct peer *p, uint16_t type, int fd)
 		log_error("message %u: %s", type, strerrordesc_np(-e));
 }
 
+/* The agent's own connections make no events. */
+static void protect_family(struct agent *a)
+{
+	pid_t pids[ROLES + 1] = { getpid() };
+	size_t n = 1;
+
+	for (size_t i = 0; i < ROLES; i++)
+		if (family_pid(a->family, (enum role_id)i) > 0)
+			pids[n++] = family_pid(a->family, (enum role_id)i);
+	audit_owner_protect(a->audit, pids, n);
+}
+
 static void on_role_ready(void *ctx, enum role_id role, struct peer *peer)
 {
 	struct agent *a = ctx;
 
+	protect_family(a);
 	if (role == ROLE_SENSOR) {
 		send_fd(peer, MSG_AUDIT_RING, a->ring_fd);
 		send_audit_source(a, peer);

@@ -128,7 +128,7 @@ static void argv_make(struct child_plan *plan, const struct paths *paths, char *
 	/* execve(2) takes char *; nothing writes through these. */
 	plan->argv[0] = unconst(roles[plan->role].program);
 	if (paths->prefix[0] != '\0') {
-		plan->argv[1] = (char *)(uintptr_t) "--prefix";
+		plan->argv[1] = unconst("--prefix");
 		plan->argv[2] = unconst(paths->prefix);
 	}
 	if (stream != NULL && fs_path(journal, journal_size, "JOURNAL_STREAM=%s", stream) == 0)
