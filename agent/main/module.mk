@@ -4,5 +4,5 @@ srcs += agent/main/spawn.c agent/main/family.c agent/main/notify.c agent/main/on
 tests += notify onboard boot
 progs += sbin/agentd
 main_sbin/agentd := agent/main/main.c
-srcs  += agent/main/audit_state.c
-tests += audit_state
+srcs  += agent/main/audit_owner.c agent/main/audit_ruleset.c agent/main/audit_state.c
+tests += audit_state audit_owner
