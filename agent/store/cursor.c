@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/store/cursor.h"
+
+#include "agent/event/views.h"
+#include "agent/store/journal_priv.h"
+
+#define LINE_HEAD_BYTES 200u /* what event_line_format() puts in front, about */
+
+/* Appends rows until a limit is reached. */
+static int rows_read(sqlite3_stmt *stmt, uint32_t max_bytes, const struct event_line_device *device,
+		     struct buf *lines, struct cursor_batch *batch)
+{
+	int e = 0;
+
+	while ((e = sql_step(stmt)) == 1) {
+		size_t before = lines->len;
+		uint64_t seq = sql_column_u64(stmt, 0);
+		struct str body = sql_column_str(stmt, 3);
+
+		if (body.p == NULL) { /* the column forbids NULL: no memory for its text */
+			e = -ENOMEM;
+			break;
+		}
+		event_line_format(lines, seq, sql_column_u64(stmt, 1), sql_column_u64(stmt, 2),
+				  device, body);
+		buf_add_char(lines, '\n');
+		if (buf_error(lines) < 0) {
+			e = buf_error(lines);
+			break;
+		}
+		if (batch->count > 0 && lines->len > max_bytes) {
+			lines->len = before;
+			batch->has_more = true;
+			break;
+		}
+		batch->first = batch->count == 0 ? seq : batch->first;
+		batch->last = seq;
+		batch->count++;
+	}
+	(void)sqlite3_reset(stmt);
+	return e < 0 ? e : 0;
+}
+
+/* The ranges that lie before the end of the batch. */
+static int dropped_read(struct journal *j, struct cursor_batch *batch)
+{
+	int e = 0;
+	sqlite3_stmt *stmt = journal_stmt(j, JOURNAL_STMT_DROPPED, &e);
+
+	if (stmt == NULL)
+		return e;
+	sql_bind_u64(stmt, 1, batch->last);
+	sql_bind_u64(stmt, 2, CURSOR_DROPPED_MAX);
+	while ((e = sql_step(stmt)) == 1) {
+		struct cursor_dropped *d = &batch->dropped[batch->n_dropped++];
+		/* A kind of another build: that rows are gone still counts. */
+		enum event_kind kind;
+
+		if (views_kind_parse(sql_column_str(stmt, 0), &kind) < 0)
+			kind = EVENT_KIND_AGENT_EVENTS_DROPPED;
+		*d = (struct cursor_dropped){
+			.kind = (uint16_t)kind,
+			.n = sql_column_u64(stmt, 1),
+			.first = sql_column_u64(stmt, 2),
+			.last = sql_column_u64(stmt, 3),
+		};
+		if (d->first < batch->first)
+			batch->first = d->first;
+	}
+	return e;
+}
+
+/*
+ * Records durably that rows up to seq leave. Event batches are committed without a
+ * sync, so a crash of the host could lose rows whose numbers would then be given to
+ * other events; the cloud, which has the first ones, would take the second for
+ * doubles. This commit syncs the log up to here, all earlier commits included,
+ * before a byte leaves.
+ */
+static int offer(struct journal *j, uint64_t seq)
+{
+	int e = 0;
+
+	if (seq <= j->state.offered_seq)
+		return 0;
+	e = journal_tx_begin(j, true);
+	if (e == 0) {
+		sqlite3_stmt *stmt = journal_stmt(j, JOURNAL_STMT_OFFER, &e);
+
+		if (stmt != NULL) {
+			sql_bind_u64(stmt, 1, seq);
+			e = sql_run(stmt);
+		}
+	}
+	e = journal_tx_end(j, e);
+	if (e == 0)
+		j->state.offered_seq = seq;
+	return e;
+}
+
+int cursor_fetch(struct journal *j, uint32_t max_events, uint32_t max_bytes,
+		 const struct event_line_device *device, struct buf *lines,
+		 struct cursor_batch *ret_batch)
+{
+	struct cursor_batch batch = { .epoch = j->state.epoch };
+	size_t before = lines->len;
+	int e = 0;
+	sqlite3_stmt *stmt = journal_stmt(j, JOURNAL_STMT_FETCH, &e);
+
+	if (stmt == NULL)
+		return e;
+	sql_bind_u64(stmt, 1, j->state.cursor_seq);
+	sql_bind_u64(stmt, 2, max_events);
+	e = rows_read(stmt, max_bytes, device, lines, &batch);
+	if (e == 0 && batch.count == 0)
+		return -ENODATA;
+	if (e == 0)
+		e = dropped_read(j, &batch);
+	if (e == 0)
+		e = offer(j, batch.last);
+	if (e < 0) {
+		lines->len = before;
+		return e;
+	}
+	batch.has_more = batch.has_more || batch.count == max_events;
+	*ret_batch = batch;
+	return 0;
+}
+
+/* The sums of the table dropped, after its rows changed. */
+static int untold_load(struct journal *j, struct journal_state *state)
+{
+	int e = sql_get_u64(j->db, "SELECT sum(n) FROM dropped", &state->untold);
+
+	if (e < 0)
+		return e;
+	return sql_get_u64(j->db,
+			   "SELECT sum(n) FROM dropped WHERE first > (SELECT value FROM meta"
+			   " WHERE name = 'base')",
+			   &state->untold_above);
+}
+
+int cursor_set(struct journal *j, uint64_t epoch, uint64_t seq)
+{
+	struct journal_state next = j->state;
+	int e;
+
+	if (j->db == NULL)
+		return -EBADFD;
+	if (epoch != j->state.epoch || seq <= j->state.cursor_seq)
+		return 0;
+	if (seq > j->state.offered_seq)
+		return -ERANGE;
+	e = journal_tx_begin(j, true);
+	if (e == 0) {
+		sqlite3_stmt *stmt = journal_stmt(j, JOURNAL_STMT_CURSOR, &e);
+
+		if (stmt != NULL) {
+			sql_bind_u64(stmt, 1, seq);
+			e = sql_run(stmt);
+		}
+	}
+	/* Ranges the cursor has passed were told with the batch that spans them. */
+	if (e == 0 && j->state.untold > 0) {
+		e = sql_run_with(j->db, "DELETE FROM dropped WHERE last <= ?1", &seq, 1);
+		if (e == 0)
+			e = untold_load(j, &next);
+	}
+	e = journal_tx_end(j, e);
+	if (e < 0)
+		return e;
+	next.cursor_seq = seq;
+	j->state = next;
+	return 0;
+}
+
+int cursor_epoch_set(struct journal *j, uint64_t epoch, struct str device_id)
+{
+	cleanup_(stmt_cleanup) sqlite3_stmt *stmt = NULL;
+	int e;
+
+	if (j->db == NULL)
+		return -EBADFD;
+	e = journal_tx_begin(j, true);
+	if (e == 0)
+		e = sql_run_with(j->db, "UPDATE cursors SET epoch = ?1 WHERE name = 'cloud'",
+				 &epoch, 1);
+	if (e == 0 && device_id.n > 0)
+		e = sql_prepare(j->db, "UPDATE meta SET value = ?1 WHERE name = 'device_id'",
+				&stmt);
+	if (e == 0 && stmt != NULL) {
+		sql_bind_str(stmt, 1, device_id);
+		e = sql_run(stmt);
+	}
+	e = journal_tx_end(j, e);
+	if (e == 0)
+		j->state.epoch = epoch;
+	return e;
+}
+
+struct cursor cursor_get(const struct journal *j)
+{
+	return (struct cursor){ .epoch = j->state.epoch, .seq = j->state.cursor_seq };
+}
+
+uint64_t cursor_depth(const struct journal *j)
+{
+	const struct journal_state *s = &j->state;
+	uint64_t above = s->cursor_seq > s->base_seq ? s->cursor_seq : s->base_seq;
+	uint64_t depth = s->last_seq - above;
+
+	return depth < s->untold_above ? 0 : depth - s->untold_above;
+}
+
+uint64_t cursor_depth_bytes(const struct journal *j)
+{
+	uint64_t row = LINE_HEAD_BYTES;
+
+	row += j->body_rows == 0 ? 0 : j->body_bytes / j->body_rows;
+	return cursor_depth(j) * row;
+}

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+srcs += agent/store/sql.c agent/store/mark.c agent/store/schema.c agent/store/journal.c \
+        agent/store/cursor.c agent/store/retention.c agent/store/wire.c agent/store/query.c \
+        agent/store/tail.c agent/store/hunt_child.c
+progs += libexec/endpoint-agent/agent-store libexec/endpoint-agent/agent-hunt
+main_libexec/endpoint-agent/agent-store := agent/store/main.c
+main_libexec/endpoint-agent/agent-hunt := agent/store/hunt_main.c
