@@ -14,6 +14,7 @@ audit_unistd = printf '\043if $(2)\n\043include <$(1)>\n\043endif\n' | \
 	$(CC) -E -dM -D__BITS_PER_LONG=64 -D__ARCH_WANT_RENAMEAT -D__ARCH_WANT_NEW_STAT \
 	-D__ARCH_WANT_SET_GET_RLIMIT -D__ARCH_WANT_TIME32_SYSCALLS -D__ARCH_WANT_SYS_CLONE3 - | \
 	awk -v table=$(3) -f probes/audit/syscalls.awk
+gen += $(O)/gen/audit_syscalls.h
 $(O)/gen/audit_syscalls.h: probes/audit/syscalls.awk
 	$(Q)mkdir -p $(@D)
 	@echo "  GEN  $@"
