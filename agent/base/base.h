@@ -33,6 +33,9 @@ static inline void fd_cleanup(int *fd) { if (*fd >= 0) (void)close(*fd); }
 #define add_overflows(a, b, ret) __builtin_add_overflow(a, b, ret)
 #define mul_overflows(a, b, ret) __builtin_mul_overflow(a, b, ret)
 
+/* Drops the result of a must_check call on purpose: gcc warns in spite of a (void). */
+static inline void ignore_(int64_t result) { (void)result; }
+
 /* For the old interfaces that take `char *` or `void *` and write nothing through it. */
 static inline void *unconst(const void *p) { void *q; __builtin_memcpy(&q, &p, sizeof(q)); return q; }
 

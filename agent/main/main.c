@@ -138,7 +138,7 @@ static void on_audit_report(void *ctx, const struct audit_report *report)
 	if (sensor == NULL)
 		return;
 	buf_init(&b, MSG_AUDIT_REPORT_MAX);
-	audit_report_put(&b, report);
+	audit_report_put(report, &b);
 
 	int e = peer_send_buf(sensor, MSG_AUDIT_REPORT, &b);
 
