@@ -53,7 +53,7 @@ fuzz-run: $(fuzz_bins)
 .PHONY: bench bench-bins
 bench-bins: $(bench_bins)
 bench: progs bench-bins
-	$(Q)BUILD=$(abspath $(O)) tests/bench/run $(bench_bins) $(wildcard tests/bench/*_bench.sh)
+	$(Q)BUILD=$(abspath $(O)) tests/bench/run $(bench_bins) $(sort $(wildcard tests/bench/*.sh))
 
 # --- lint ----------------------------------------------------------------------
 # What a tool has passed is remembered by a stamp under $(O)/lint and looked at

@@ -126,44 +126,68 @@ static size_t add_unusual(struct buf *b, struct str s)
 	return len;
 }
 
-static void add_quoted(struct buf *b, struct str s)
+/* Where n more bytes go, NULL on error: buf_reserve() without a call where they fit. */
+static char *room_get(struct buf *b, size_t n)
 {
-	size_t run = json_plain_run(s.p, s.n);
+	size_t end = b->size < b->max ? b->size : b->max;
 
-	/* Nearly every string of an event is plain: one look, one copy. */
-	if (run == s.n && run < SIZE_MAX - 2) {
-		char *to = buf_reserve(b, run + 2);
+	if (b->error == 0 && b->len < end && n < end - b->len)
+		return b->data + b->len;
+	return buf_reserve(b, n);
+}
 
-		if (to == NULL)
-			return;
-		to[0] = '"';
-		if (run > 0)
-			memcpy(to + 1, s.p, run);
-		to[run + 1] = '"';
-		b->len += run + 2;
-		return;
-	}
-
+static void add_quoted_slowly(struct buf *b, struct str s)
+{
 	size_t i = 0;
 
 	buf_add_char(b, '"');
 	while (i < s.n) {
+		size_t run = json_plain_run(s.p + i, s.n - i);
+
 		buf_add(b, s.p + i, run);
 		i += run;
 		if (i < s.n)
 			i += add_unusual(b, (struct str){ .p = s.p + i, .n = s.n - i });
-		run = json_plain_run(s.p + i, s.n - i);
 	}
 	buf_add_char(b, '"');
 }
 
+/* Nearly every string of an event is plain: it is copied while it is looked at,
+ * `comma` and `colon` (0 or 1) with it. False, with nothing added, when it is not
+ * or when there is no room. */
+static bool add_quoted_fast(struct buf *b, struct str s, size_t comma, size_t colon)
+{
+	size_t n;
+	char *to;
+
+	if (add_overflows(s.n, 2 + comma + colon, &n))
+		return false;
+	to = room_get(b, n);
+	if (to == NULL)
+		return false;
+	to[0] = ',';
+	to[comma] = '"';
+	if (!json_copy_plain(to + comma + 1, s.p, s.n))
+		return false;
+	to[n - 1] = ':';
+	to[n - 1 - colon] = '"';
+	b->len += n;
+	return true;
+}
+
 void jsonw_key(struct jsonw *w, struct str key)
 {
-	assert(w->depth > 0 && (w->is_object & depth_bit(w)) != 0 && !w->after_key);
-	item_begin(w);
-	add_quoted(w->out, key);
-	buf_add_char(w->out, ':');
+	uint32_t bit = depth_bit(w);
+
+	assert(w->depth > 0 && (w->is_object & bit) != 0 && !w->after_key);
 	w->after_key = true;
+	if (add_quoted_fast(w->out, key, (w->has_items & bit) != 0, 1)) {
+		w->has_items |= bit;
+		return;
+	}
+	item_begin(w);
+	add_quoted_slowly(w->out, key);
+	buf_add_char(w->out, ':');
 }
 
 void jsonw_key_text(struct jsonw *w, struct str text)
@@ -177,7 +201,8 @@ void jsonw_key_text(struct jsonw *w, struct str text)
 void jsonw_str(struct jsonw *w, struct str s)
 {
 	value_begin(w);
-	add_quoted(w->out, s);
+	if (!add_quoted_fast(w->out, s, 0, 0))
+		add_quoted_slowly(w->out, s);
 }
 
 void jsonw_u64(struct jsonw *w, uint64_t v)
