@@ -110,11 +110,14 @@ $(O)/lint/%.tidy: %.c .clang-tidy tests/.clang-tidy | $(gen)
 	$(Q)$(CC) $(defs) -MM -MP -MT $@ -MF $@.d $<
 	$(Q)touch $@
 
-# The analyzer of gcc sees leaks through the cleanup attribute, which clang's does not.
+# The analyzer of gcc follows the cleanup attribute, which clang's does not: it
+# looks for leaks, double frees and use after free. Where clang's is as good, gcc 12
+# takes an output parameter for unset after the second call of a function.
+no_analyzer := -Wno-analyzer-null-dereference -Wno-analyzer-use-of-uninitialized-value
 $(O)/lint/%.gcc: %.c | $(gen)
 	$(Q)mkdir -p $(@D)
 	@echo "  ANLZ $<"
-	$(Q)gcc $(defs) -O1 -fanalyzer -Werror -MMD -MP -MT $@ -MF $@.d -c -o $(O)/lint/$*.gcc.o $<
+	$(Q)gcc $(defs) -O1 -fanalyzer -Werror $(no_analyzer) -MMD -MP -MT $@ -MF $@.d -c -o $(O)/lint/$*.gcc.o $<
 	$(Q)mv $(O)/lint/$*.gcc.o $@
 
 -include $(tidy_ok:=.d) $(gcc_ok:=.d)

@@ -180,6 +180,8 @@ static void bury(struct loop *l)
 	}
 }
 
+/* Seven parameters: descriptor, events and priority are one thing to its callers. */
+/* NOLINTNEXTLINE(readability-function-size) */
 int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, unsigned int priority, loop_fd_fn fn,
 		void *ctx, struct loop_source **ret_source)
 {

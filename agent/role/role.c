@@ -392,9 +392,18 @@ static void flush_links(struct role *r)
 			(void)peer_flush(r->links[i].peer, FLUSH_MS);
 }
 
+/* What else a role owns ends with the process. */
+static void role_free(struct role *r)
+{
+	if (r == NULL)
+		return;
+	free(r->state);
+	free(r);
+}
+DEFINE_CLEANUP(struct role *, role, role_free)
+
 int role_main(int argc, char **argv, const struct role_ops *ops)
 {
-	struct role *r = calloc(1, sizeof(*r)); /* lives as long as the process */
 	const char *prefix;
 
 	/* Older kernels name what execveat(2) started after its descriptor. */
@@ -404,6 +413,9 @@ int role_main(int argc, char **argv, const struct role_ops *ops)
 		(void)fprintf(stderr, "%s is started by agentd only\n", roles[ops->id].program);
 		return 2;
 	}
+
+	cleanup_(role_cleanup) struct role *r = calloc(1, sizeof(*r));
+
 	if (r == NULL)
 		return 1;
 	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
