@@ -14,7 +14,7 @@ SUITES ?= unit golden fuzz pages system
 
 suite_unit   := $(test_bins:%=unit:%)
 suite_fuzz   := $(replays:%=fuzz:%)
-suite_golden := $(patsubst %,golden:%,$(wildcard tests/golden/run))
+suite_golden := $(patsubst %,golden:%,$(sort $(wildcard tests/golden/run tests/golden/*/run)))
 suite_pages  := $(patsubst %,pages:%,$(wildcard tests/pages))
 suite_system := $(patsubst %,system:%,$(sort $(filter-out %/lib.sh,$(wildcard tests/system/*.sh))))
 
