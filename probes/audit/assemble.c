@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probes/audit/assemble.h"
 
+#include <assert.h>
 #include <sys/mman.h>
 
 #include "agent/base/hash.h"
@@ -209,8 +210,8 @@ static void done_add(struct audit_assembler *a, uint64_t key)
 	if (before != MAP_NONE)
 		a->done[before] = 0;
 	a->done[a->done_next] = key;
-	/* There is room: one entry for each place of done[]. */
-	(void)map_put(a->done_by_key, key, a->done_next);
+	int ret = map_put(a->done_by_key, key, a->done_next);
+	assert(ret == 0); /* one entry for each place of done[] */
 	a->done_next = (a->done_next + 1) % DONE_MAX;
 }
 
@@ -402,8 +403,8 @@ static uint32_t flight_start(struct audit_assembler *a, const struct audit_recor
 		a->oldest = index;
 	a->newest = index;
 	a->in_flight++;
-	/* There is room: one entry for each flight, hashes are unique among them. */
-	(void)map_put(a->by_key, key, index);
+	int ret = map_put(a->by_key, key, index);
+	assert(ret == 0); /* one entry for each flight, hashes are unique among them */
 	if (rec->node.n > 0)
 		f->node = store_add(a, AUDIT_REC_NONE, rec->node);
 	return index;

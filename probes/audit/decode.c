@@ -476,8 +476,10 @@ void audit_argv_add(struct audit_argv *v, struct str text)
 
 	while (audit_field_next(&text, &f)) {
 		if (str_eq(f.key, STR("argc"))) {
-			if (v->argc == 0)
-				(void)parse_u64(f.value, 0, UINT32_MAX, &v->argc);
+			uint64_t argc;
+
+			if (v->argc == 0 && parse_u64(f.value, 0, UINT32_MAX, &argc) == 0)
+				v->argc = argc;
 		} else if (f.key.n > 0 && arg_key_parse(f.key, &index, &is_piece, &piece)) {
 			if (is_piece)
 				argv_piece(v, index, piece, f.value);

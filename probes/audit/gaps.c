@@ -60,16 +60,13 @@ void audit_gaps_see(struct audit_gaps *g, uint32_t serial, uint64_t now_ns)
 	g->seen[serial % GAPS_WINDOW / 64] |= UINT64_C(1) << (serial % 64);
 }
 
-uint64_t audit_gaps_settle(struct audit_gaps *g, uint64_t now_ns)
+void audit_gaps_settle(struct audit_gaps *g, uint64_t now_ns)
 {
-	uint64_t before = g->count;
-
 	if (!g->is_started || now_ns - g->mark_ns < GAPS_SETTLE_NS)
-		return 0;
+		return;
 	/* All that was ahead of `mark` when it was taken may still be on its way. */
 	if ((int32_t)(g->mark - g->base) > 0)
 		gaps_advance(g, g->mark);
 	g->mark = g->last;
 	g->mark_ns = now_ns;
-	return g->count - before;
 }

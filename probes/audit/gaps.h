@@ -30,5 +30,5 @@ void audit_gaps_restart(struct audit_gaps *g);
 /* A kernel serial came. Serials wrap at 2^32; one that is far behind restarts. */
 void audit_gaps_see(struct audit_gaps *g, uint32_t serial, uint64_t now_ns);
 
-/* Settles what is old enough; returns how many serials were given up by this call. */
-uint64_t audit_gaps_settle(struct audit_gaps *g, uint64_t now_ns);
+/* Settles what is old enough: see `count`. */
+void audit_gaps_settle(struct audit_gaps *g, uint64_t now_ns);
