@@ -561,6 +561,7 @@ void audit_owner_apply(struct audit_owner *o, const struct config *config)
 		audit_netlink_records_buffer(o->fd, o->settings.receive_buffer);
 	o->are_values_due = o->mode == AUDIT_MODE_UNICAST;
 	o->are_rules_due = true;
+	o->verified_ns = 0;
 	pass(o, clock_mono_ns());
 }
 

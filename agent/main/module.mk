@@ -6,3 +6,4 @@ progs += sbin/agentd
 main_sbin/agentd := agent/main/main.c
 srcs  += agent/main/audit_owner.c agent/main/audit_ruleset.c agent/main/audit_state.c
 tests += audit_state audit_owner
+fuzz  += audit_state

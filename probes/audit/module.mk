@@ -3,6 +3,7 @@ srcs  += probes/audit/report.c
 tests += audit_report
 srcs  += probes/audit/rule.c probes/audit/rules.c probes/audit/netlink.c
 tests += audit_rule audit_rules audit_netlink
+fuzz  += audit_reply audit_report
 srcs  += probes/audit/types.c probes/audit/parse.c probes/audit/decode.c probes/audit/syscalls.c
 srcs  += probes/audit/ring.c probes/audit/gaps.c probes/audit/assemble.c
 tests += audit_parse audit_decode audit_ring audit_gaps audit_assemble

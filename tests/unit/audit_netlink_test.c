@@ -209,18 +209,20 @@ static int count_rule(void *ctx, const struct audit_rule *r)
 
 static void lists_are_read_to_their_end(void)
 {
-	struct audit_rule r, huge;
+	char huge[sizeof(struct audit_rule) + 64] = { 0 }; /* longer than any of ours */
+	const uint32_t buflen = AUDIT_RULE_STRINGS_MAX + 1;
+	struct audit_rule r;
 	struct kernel k;
 	size_t n = 0;
 
 	audit_rule_init(&r, AUDIT_FILTER_EXIT, AUDIT_ALWAYS);
 	CHECK_INT(audit_rule_add_text(&r, AUDIT_FILTERKEY, STR("k")), 0);
-	huge = r;
-	huge.buflen = AUDIT_RULE_STRINGS_MAX + 1;
+	memcpy(huge, &r, sizeof(r));
+	memcpy(huge + offsetof(struct audit_rule, buflen), &buflen, sizeof(buflen));
 
 	kernel_open(&k);
 	reply(&k, AUDIT_LIST_RULES, 1, &r, audit_rule_size(&r));
-	reply(&k, AUDIT_LIST_RULES, 1, &huge, 2048);
+	reply(&k, AUDIT_LIST_RULES, 1, huge, sizeof(huge));
 	reply(&k, NLMSG_DONE, 1, NULL, 0);
 	CHECK_INT(audit_netlink_rules_list(k.n, count_rule, &n), 0);
 	CHECK_INT(n, 1);
