@@ -26,7 +26,7 @@ struct driver {
 	struct paths paths;
 	struct config *config;
 	struct audit_owner *owner;
-	struct audit_report last;
+	struct buf shown; /* the report as it was last printed, without its counters */
 	bool must_hold;
 	int fd;
 };
@@ -83,13 +83,17 @@ static void on_source(void *ctx, enum audit_mode mode, int fd)
 
 static void on_report(void *ctx, const struct audit_report *r)
 {
+	cleanup_(buf_cleanup) struct buf now;
 	struct driver *d = ctx;
-	struct audit_report shown = *r;
+	struct audit_report still = *r;
 
-	shown.lost = shown.backlog = shown.backlog_wait_time_actual = 0;
-	if (memcmp(&shown, &d->last, sizeof(shown)) == 0)
+	buf_init(&now, MSG_AUDIT_REPORT_MAX);
+	still.lost = still.backlog = still.backlog_wait_time_actual = 0;
+	audit_report_put(&still, &now);
+	if (str_eq(buf_str(&now), buf_str(&d->shown)))
 		return;
-	d->last = shown;
+	buf_clear(&d->shown);
+	buf_add_str(&d->shown, buf_str(&now));
 	(void)printf("report mode=%u enabled=%u owner=%u limit=%u wait=%u wanted=%u loaded=%u "
 		     "exe=%s\n",
 		     r->mode, r->enabled, r->owner_pid, r->backlog_limit, r->backlog_wait_time,
@@ -152,6 +156,7 @@ static int run(struct driver *d)
 	loop_source_free(d->records);
 	loop_free(d->loop);
 	config_free(d->config);
+	buf_done(&d->shown);
 	return error;
 }
 
@@ -178,6 +183,7 @@ int main(int argc, char **argv)
 	struct driver d = { .fd = -1, .must_hold = argc > 3 && strcmp(argv[3], "hold") == 0 };
 	int error = -EINVAL;
 
+	buf_init(&d.shown, MSG_AUDIT_REPORT_MAX);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	log_open("audit_owner");
 	if (argc > 1 && strcmp(argv[1], "connect") == 0)

@@ -183,7 +183,7 @@ static void hostile_settings_make_no_rules(void)
 		memcpy(many + i, "/x:", 4);
 	cleanup_(audit_rules_cleanup) struct audit_rules *rules =
 		rules_of(AUDIT_PROFILE_STANDARD, "/etc/endpoint-agent", many);
-	CHECK(count_watches(rules, AUDIT_WATCH, "/x") <= 2 * AUDIT_RULES_WATCHES_MAX);
+	CHECK(count_watches(rules, AUDIT_WATCH, "/x") <= (size_t)2 * AUDIT_RULES_WATCHES_MAX);
 	CHECK(rules->n_refused > 50);
 
 	memset(longer, 'y', sizeof(longer));
