@@ -17,7 +17,6 @@
 static const char *const stmt_texts[JOURNAL_STMTS] = {
 	[JOURNAL_STMT_BEGIN] = "BEGIN IMMEDIATE",
 	[JOURNAL_STMT_COMMIT] = "COMMIT",
-	[JOURNAL_STMT_ROLLBACK] = "ROLLBACK",
 	[JOURNAL_STMT_INSERT] = "INSERT INTO events(seq, ts, mono, kind, origin, body)"
 				" VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
 				" ON CONFLICT(origin) WHERE origin IS NOT NULL DO NOTHING",
@@ -84,7 +83,7 @@ static void rollback(struct journal *j)
 {
 	/* SQLite has already rolled back after some errors (a full disk among them). */
 	if (j->db != NULL && sqlite3_get_autocommit(j->db) == 0)
-		(void)journal_run(j, JOURNAL_STMT_ROLLBACK);
+		(void)sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 int journal_tx_begin(struct journal *j, bool durable)
@@ -108,7 +107,7 @@ int journal_tx_end(struct journal *j, int error)
 	if (e < 0)
 		rollback(j);
 	if (j->is_durable && j->db != NULL)
-		(void)sql_exec(j->db, "PRAGMA synchronous = NORMAL");
+		(void)sqlite3_exec(j->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	j->is_durable = false;
 	return e;
 }
@@ -248,8 +247,9 @@ static void drop(struct journal *j)
 void journal_close(struct journal *j)
 {
 	journal_abort(j);
-	(void)journal_mark(j); /* only an estimate suffers */
-	drop(j);	       /* the last connection checkpoints */
+	if (j->db != NULL && journal_mark(j) < 0)
+		j->mark = (struct mark){ 0 }; /* read again at the next opening */
+	drop(j);			      /* the last connection checkpoints */
 }
 
 void journal_free(struct journal *j)

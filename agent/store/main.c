@@ -60,6 +60,7 @@ struct store {
 	int error; /* 0 while all is well */
 	struct diag words;
 	bool is_retrying;
+	bool has_refused; /* a batch that the sensor will send again */
 	uint64_t refused; /* batches */
 };
 
@@ -483,6 +484,7 @@ static int on_events_put(void *ctx, struct peer *p, struct msg *m)
 		in_trouble(s, "written", e, NULL);
 	else /* why not was said when it could not be opened */
 		e = s->error < 0 ? s->error : e;
+	s->has_refused = e < 0;
 	s->refused += e < 0 ? 1 : 0;
 	if (e == 0 && was_empty)
 		s->waiting_since_ns = now_ns;
@@ -511,7 +513,13 @@ static int on_retry(void *ctx, uint64_t now_ns)
 	}
 	if (e < 0)
 		return 0;
-	all_well(s);
+	/* A full disk may still have room for little: only the batch itself can tell. */
+	if (!s->has_refused) {
+		all_well(s);
+	} else {
+		s->is_retrying = true;
+		loop_timer_set(s->retry, now_ns + RETRY_NS);
+	}
 	if (s->has_epoch || s->has_cursor)
 		told_try(s);
 	fetch_try(s);
@@ -557,8 +565,9 @@ static void on_reload(struct role *r)
 	const struct licence *l = role_licence(r);
 
 	/* The reporter's word with the epoch comes first and is the same. */
-	if (l->device_id[0] != '\0' && s->device_id[0] == '\0')
-		(void)str_copy(str_of(l->device_id), s->device_id, sizeof(s->device_id));
+	if (s->device_id[0] == '\0' &&
+	    str_copy(str_of(l->device_id), s->device_id, sizeof(s->device_id)) < 0)
+		s->device_id[0] = '\0';
 	if (journal_is_open(s->journal) && journal_device_set(s->journal, str_of(s->device_id),
 							      str_of(role_host(r)->hostname)) < 0)
 		log_warning("journal: the device's name could not be kept");
@@ -570,6 +579,8 @@ static void on_link_changed(struct role *r, enum role_id other, struct peer *pee
 {
 	struct store *s = role_state(r);
 
+	if (other == ROLE_SENSOR && peer == NULL)
+		s->has_refused = false;
 	/* A new reporter asks anew; what the old one told stays told. */
 	if (other == ROLE_REPORTER && peer == NULL)
 		s->has_fetch = false;

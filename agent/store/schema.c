@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "agent/base/hash.h"
 #include "agent/event/views.h"
 
 static const char tables_sql[] =
@@ -17,7 +16,7 @@ static const char tables_sql[] =
 	" first INTEGER NOT NULL, last INTEGER NOT NULL);"
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES('high', 0), ('deleted', 0), ('device_id', NULL),"
-	" ('device_name', NULL), ('views', 0);";
+	" ('device_name', NULL), ('views', NULL);";
 
 static const struct views_source host_views = {
 	.table = "events",
@@ -123,23 +122,20 @@ static int tables_make(sqlite3 *db)
 static int views_update(sqlite3 *db)
 {
 	cleanup_(buf_cleanup) struct buf text = { .max = VIEWS_TEXT_MAX };
-	uint64_t have = 0;
-	int e = sql_get_u64(db, "SELECT value FROM meta WHERE name = 'views'", &have);
+	cleanup_(stmt_cleanup) sqlite3_stmt *stmt = NULL;
+	int e = sql_prepare(
+		db, "UPDATE meta SET value = ?1 WHERE name = 'views' AND value IS NOT ?1", &stmt);
 
 	views_format(&host_views, &text);
 	if (e == 0)
 		e = buf_error(&text);
 	if (e < 0)
 		return e;
-
-	uint64_t want = hash_fnv1a(buf_str(&text), 0);
-
-	if (have == want)
-		return 0;
-	e = sql_exec(db, buf_cstr(&text));
-	if (e < 0)
+	sql_bind_str(stmt, 1, buf_str(&text));
+	e = sql_run(stmt);
+	if (e < 0 || sqlite3_changes(db) == 0)
 		return e;
-	return sql_run_with(db, "UPDATE meta SET value = ?1 WHERE name = 'views'", &want, 1);
+	return sql_exec(db, buf_cstr(&text));
 }
 
 /* One transaction: a crash leaves an empty file or a whole journal, never one
@@ -162,7 +158,7 @@ static int content_prepare(sqlite3 *db, const char *path, const struct schema_st
 	if (e == 0)
 		return sql_exec(db, "COMMIT");
 	if (sqlite3_get_autocommit(db) == 0)
-		(void)sql_exec(db, "ROLLBACK");
+		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return e;
 }
 

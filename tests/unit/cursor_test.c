@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/store/cursor.h"
+
+#include "agent/base/jsonr.h"
+#include "tests/unit/store_help.h"
+
+static const struct event_line_device device = {
+	.device_id = { .p = "dev", .n = 3 },
+	.device_name = { .p = "web-1", .n = 5 },
+};
+
+static int fetch(struct journal *j, uint32_t max_events, uint32_t max_bytes, struct buf *lines,
+		 struct cursor_batch *batch)
+{
+	buf_clear(lines);
+	return cursor_fetch(j, max_events, max_bytes, &device, lines, batch);
+}
+
+static size_t line_count(const struct buf *lines)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < lines->len; i++)
+		n += lines->data[i] == '\n' ? 1 : 0;
+	return n;
+}
+
+static void hands_out_rows_in_order(void)
+{
+	static const struct jsonr_limits limits = { .max_bytes = EVENT_LINE_MAX, .max_depth = 8 };
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(fetch(j, 10, 10000, &lines, &batch), -ENODATA);
+	CHECK_INT(cursor_epoch_set(j, 4, STR("dev")), 0);
+	CHECK_INT(batch_put(j, 1, 25, 300, &put), 0);
+	CHECK_INT(fetch(j, 10, 100000, &lines, &batch), 0);
+	CHECK_INT(batch.epoch, 4);
+	CHECK_INT(batch.first, 1);
+	CHECK_INT(batch.last, 10);
+	CHECK_INT(batch.count, 10);
+	CHECK_INT(batch.n_dropped, 0);
+	CHECK(batch.has_more);
+	CHECK_INT(line_count(&lines), 10);
+	for (struct str rest = buf_str(&lines); rest.n > 0;)
+		CHECK_INT(jsonr_scan(str_split(&rest, '\n'), &limits, NULL, NULL, NULL), 0);
+	CHECK(str_starts(buf_str(&lines), STR("{\"seq\":1,\"ts\":1777629600000000,\"mono\":5,"
+					      "\"ReportId\":1,\"DeviceId\":\"dev\","
+					      "\"DeviceName\":\"web-1\",\"Table\":")));
+	CHECK_INT(cursor_set(j, 4, 10), 0);
+	CHECK_INT(cursor_depth(j), 15);
+	CHECK_INT(fetch(j, 100, 100000, &lines, &batch), 0);
+	CHECK_INT(batch.first, 11);
+	CHECK_INT(batch.last, 25);
+	CHECK(!batch.has_more);
+	CHECK_INT(cursor_set(j, 4, 25), 0);
+	CHECK_INT(cursor_depth(j), 0);
+	CHECK_INT(fetch(j, 10, 10000, &lines, &batch), -ENODATA);
+	journal_free(j);
+	dir_remove(&d);
+}
+
+static void bytes_bound_a_batch_but_one_row_always_goes(void)
+{
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(batch_put(j, 1, 10, EVENT_BODY_MAX, &put), 0);
+	CHECK_INT(fetch(j, 10, 1, &lines, &batch), 0);
+	CHECK_INT(batch.count, 1);
+	CHECK(batch.has_more);
+	CHECK_INT(fetch(j, 10, 3 * EVENT_LINE_MAX, &lines, &batch), 0);
+	CHECK_INT(batch.count, 3);
+	CHECK(lines.len <= (size_t)(3 * EVENT_LINE_MAX));
+	journal_free(j);
+	dir_remove(&d);
+}
+
+static void answers_the_same_after_a_lost_acknowledgement(void)
+{
+	cleanup_(buf_cleanup) struct buf once = { .max = CURSOR_BYTES_MAX };
+	cleanup_(buf_cleanup) struct buf again = { .max = CURSOR_BYTES_MAX };
+	struct retention_limits tight = { .max_bytes = 1 };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+	int e = 0;
+
+	CHECK_INT(batch_put(j, 1, 50, 300, &put), 0);
+	CHECK_INT(fetch(j, 20, 100000, &once, &batch), 0);
+	CHECK_INT(batch_put(j, 100, 50, 300, &put), 0);
+	/* Retention takes everything it may, and leaves what is on its way. */
+	while ((e = retention_step(j, &tight)) == 1) {
+	}
+	CHECK_INT(e, 0);
+	journal_free(j);
+	j = journal_fresh(&d);
+	CHECK_INT(fetch(j, 20, 100000, &again, &batch), 0);
+	CHECK_INT(batch.n_dropped, 0);
+	CHECK(str_eq(buf_str(&once), buf_str(&again)));
+	journal_free(j);
+	dir_remove(&d);
+}
+
+static void the_cursor_only_moves_forward(void)
+{
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(cursor_epoch_set(j, 2, STR("")), 0);
+	CHECK_INT(batch_put(j, 1, 50, 300, &put), 0);
+	CHECK_INT(cursor_set(j, 2, 1), -ERANGE); /* never handed out */
+	CHECK_INT(fetch(j, 30, 100000, &lines, &batch), 0);
+	CHECK_INT(cursor_set(j, 2, 31), -ERANGE);
+	CHECK_INT(cursor_set(j, 2, UINT64_MAX), -ERANGE);
+	CHECK_INT(cursor_set(j, 2, 20), 0);
+	CHECK_INT(cursor_set(j, 2, 10), 0);
+	CHECK_INT(cursor_set(j, 1, 30), 0); /* of an older session */
+	CHECK_INT(cursor_get(j).seq, 20);
+	CHECK_INT(cursor_epoch_set(j, 3, STR("other")), 0);
+	CHECK_INT(cursor_get(j).seq, 20);
+	CHECK_INT(cursor_get(j).epoch, 3);
+	journal_free(j);
+	j = journal_fresh(&d);
+	CHECK_INT(cursor_get(j).seq, 20);
+	CHECK_INT(cursor_get(j).epoch, 3);
+	CHECK_INT(cursor_depth(j), 30);
+	journal_free(j);
+	dir_remove(&d);
+}
+
+static void a_closed_journal_hands_out_nothing(void)
+{
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = NULL;
+	struct cursor_batch batch;
+
+	CHECK_INT(journal_new(d.path, &j), 0);
+	CHECK_INT(fetch(j, 10, 10000, &lines, &batch), -EBADFD);
+	CHECK_INT(cursor_set(j, 0, 0), -EBADFD);
+	CHECK_INT(cursor_epoch_set(j, 1, STR("")), -EBADFD);
+	CHECK_INT(cursor_depth(j), 0);
+	journal_free(j);
+	dir_remove(&d);
+}
+
+/* A buffer that is too small is an error, and nothing counts as handed out. */
+static void a_failed_answer_offers_nothing(void)
+{
+	cleanup_(buf_cleanup) struct buf tiny = { .max = 100 };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(batch_put(j, 1, 5, 300, &put), 0);
+	CHECK_INT(fetch(j, 5, 10000, &tiny, &batch), -EMSGSIZE);
+	CHECK_INT(cursor_set(j, 0, 1), -ERANGE);
+	journal_free(j);
+	dir_remove(&d);
+}
+
+TEST_MAIN({ "hands_out_rows_in_order", hands_out_rows_in_order },
+	  { "bytes_bound_a_batch_but_one_row_always_goes",
+	    bytes_bound_a_batch_but_one_row_always_goes },
+	  { "answers_the_same_after_a_lost_acknowledgement",
+	    answers_the_same_after_a_lost_acknowledgement },
+	  { "the_cursor_only_moves_forward", the_cursor_only_moves_forward },
+	  { "a_closed_journal_hands_out_nothing", a_closed_journal_hands_out_nothing },
+	  { "a_failed_answer_offers_nothing", a_failed_answer_offers_nothing })
