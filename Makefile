@@ -23,6 +23,8 @@ FUZZ_S     ?= 20
 Q          := $(if $(filter 0,$(V)),@,)
 
 VERSION := $(shell cat VERSION)
+# Whom a build is made for: Production, External, InsiderFast or Dogfood; health shows it.
+RELEASE_RING ?= Production
 # Builds repeat: the time is the packager's, else the last commit's.
 BUILD_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git -c safe.directory="$(CURDIR)" log -1 \
                  --format=%ct 2>/dev/null),0)
@@ -93,6 +95,7 @@ $(O)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' '/* Made by the Makefile from VERSION and the last commit. */' \
 	  '#pragma once' '#include <stdint.h>' '#define AGENT_VERSION "$(VERSION)"' \
+	  '#define AGENT_RELEASE_RING "$(RELEASE_RING)"' \
 	  '#define AGENT_BUILD_EPOCH UINT64_C($(BUILD_EPOCH)) /* seconds since 1970 */' >$@.tmp
 	$(Q)if cmp -s $@.tmp $@; then rm -f $@.tmp; else mv $@.tmp $@; fi
 .PHONY: FORCE
