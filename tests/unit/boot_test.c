@@ -84,7 +84,7 @@ static void a_file_in_a_folders_place_is_named(void)
 	char dir[] = "/tmp/boot-test-XXXXXX";
 	struct paths paths;
 	struct diag diag = { "" };
-	char path[600];
+	char path[64];
 
 	run_dir(&paths, dir);
 	(void)snprintf(path, sizeof(path), "%s/file", dir);
