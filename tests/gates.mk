@@ -15,7 +15,7 @@ SUITES ?= unit golden fuzz pages system
 suite_unit   := $(test_bins:%=unit:%)
 suite_fuzz   := $(replays:%=fuzz:%)
 suite_golden := $(patsubst %,golden:%,$(sort $(wildcard tests/golden/run tests/golden/*/run)))
-suite_pages  := $(patsubst %,pages:%,$(wildcard tests/pages))
+suite_pages  := $(if $(pages),pages:tests/pages)
 suite_system := $(patsubst %,system:%,$(sort $(filter-out %/lib.sh,$(wildcard tests/system/*.sh))))
 
 .PHONY: check check-bins check-asan check-oom check-oom-run check-compilers
