@@ -71,7 +71,8 @@ must_check int audit_netlink_set(struct audit_netlink *n, uint32_t mask, uint32_
  * file, its folder) does not exist, -EINVAL when this kernel does not know a field or list. */
 must_check int audit_netlink_rule_add(struct audit_netlink *n, const struct audit_rule *r);
 
-/* AUDIT_DEL_RULE of exactly this rule: -ENOENT when the kernel has it not. */
+/* AUDIT_DEL_RULE of exactly this rule: -ENOENT when the kernel has it not. The kernel waits for
+ * an RCU grace period before it answers: 16 ms on 6.18, so a profile takes 0.4 s to delete. */
 must_check int audit_netlink_rule_del(struct audit_netlink *n, const struct audit_rule *r);
 
 /* AUDIT_LIST_RULES: fn for each rule (foreign rules with very long strings are left out);
