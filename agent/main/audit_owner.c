@@ -21,7 +21,7 @@ struct settings {
 	uint32_t backlog_limit;
 	uint32_t backlog_wait_time;
 	uint32_t receive_buffer;
-	char watch_paths[CFG_STR_MAX + 1];
+	char watch_paths[CFG_STR_MAX];
 };
 
 struct audit_owner {
