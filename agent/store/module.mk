@@ -5,4 +5,4 @@ srcs += agent/store/sql.c agent/store/mark.c agent/store/schema.c agent/store/jo
 progs += libexec/endpoint-agent/agent-store libexec/endpoint-agent/agent-hunt
 main_libexec/endpoint-agent/agent-store := agent/store/main.c
 main_libexec/endpoint-agent/agent-hunt := agent/store/hunt_main.c
-tests += mark journal cursor retention
+tests += mark journal journal_crash cursor retention wire query tail

@@ -83,10 +83,13 @@ static int seek(struct walk *w, uint64_t last)
 	if (step < SEEK_STEP_MIN)
 		step = SEEK_STEP_MIN;
 	while (us < w->t->since_real_us && w->t->since_real_us - us > DISORDER_US) {
+		uint64_t before_us = us;
+
 		w->pos = at;
 		e = sample(stmt, at + step, &at, &us);
-		if (e <= 0)
-			return e;
+		/* Where the clock was set back, newer rows may lie before older ones. */
+		if (e <= 0 || us + DISORDER_US < before_us)
+			return e < 0 ? e : 0;
 	}
 	return 0;
 }
