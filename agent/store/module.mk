@@ -6,3 +6,4 @@ progs += libexec/endpoint-agent/agent-store libexec/endpoint-agent/agent-hunt
 main_libexec/endpoint-agent/agent-store := agent/store/main.c
 main_libexec/endpoint-agent/agent-hunt := agent/store/hunt_main.c
 tests += mark journal journal_crash cursor retention wire query tail
+fuzz += mark store_wire hunt_sql
