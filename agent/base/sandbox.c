@@ -191,9 +191,28 @@ static int filter_allow_memory(scmp_filter_ctx filter)
 	return 0;
 }
 
+/* Files may be opened, never for writing, made or cut. */
+static int filter_allow_reading(scmp_filter_ctx filter)
+{
+	const scmp_datum_t writing = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				 SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+	const int bits[] = { O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_TMPFILE & ~O_DIRECTORY };
+
+	/* One rule a bit: what has any of them is refused as Landlock would, not killed. */
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(bits); i++)
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, (scmp_datum_t)bits[i], (scmp_datum_t)bits[i]));
+	return r;
+}
+
 static int filter_build(scmp_filter_ctx filter, const struct sandbox_policy *policy)
 {
 	int r = filter_allow_memory(filter);
+
+	if (r == 0 && policy->reads_processes)
+		r = filter_allow_reading(filter);
 
 	for (size_t i = 0; r == 0 && common_syscalls[i] != NULL; i++)
 		r = filter_allow(filter, common_syscalls[i]);
@@ -214,7 +233,7 @@ int sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_path
 
 	int r = limits_set();
 
-	if (r == 0)
+	if (r == 0 && !policy->reads_processes)
 		r = landlock_enter(policy, paths, n_paths, &state.landlock_abi);
 	if (r == 0)
 		r = caps_keep(policy->keep_caps);
