@@ -80,7 +80,7 @@ finish() {
 # role_pid NAME: of the program agent-NAME that our agentd started.
 role_pid() { pgrep -P "$AGENTD_PID" -x "agent-$1"; }
 role_runs() { [ -n "$(role_pid "$1")" ] && "$AGENTCTL" --prefix "$PREFIX" health --details programs |
-	grep -q "agent-$1: running"; }
+	grep -q "^agent-$1 .*running"; }
 all_run() { for r in store hunt reporter sensor control; do role_runs "$r" || return 1; done; }
 
 health() { "$AGENTCTL" --prefix "$PREFIX" health "$@"; }
