@@ -370,6 +370,8 @@ void loop_free(struct loop *l)
 int loop_run_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event ready[BATCH];
+
+	l->is_exiting = false; /* a program that ends may still serve what it waits for */
 	int n = epoll_wait(l->epoll_fd, ready, BATCH, timeout_ms);
 
 	if (n < 0)

@@ -49,7 +49,8 @@ DEFINE_CLEANUP(struct loop_source *, loop_source, loop_source_free)
 /* Runs until a callback fails or loop_exit(); returns that value. */
 must_check int loop_run(struct loop *l);
 
-/* Serves what is ready, waiting at most timeout_ms (-1 for ever); for tests. */
+/* Serves what is ready, waiting at most timeout_ms (-1 for ever); for tests and, after
+ * loop_run() has ended, for what a program waits for before it goes. */
 must_check int loop_run_once(struct loop *l, int timeout_ms);
 
 /* Ends loop_run() after the current callback with `value` (>= 0). */

@@ -4,3 +4,12 @@ srcs  += agent/sensor/textpool.c agent/sensor/procfs.c agent/sensor/users.c \
 srcs  += agent/sensor/normalise.c agent/sensor/normalise_exec.c agent/sensor/normalise_net.c \
          agent/sensor/normalise_file.c agent/sensor/normalise_logon.c \
          agent/sensor/normalise_change.c
+srcs  += agent/sensor/batch.c agent/sensor/shed.c agent/sensor/heartbeat.c \
+         agent/sensor/pipeline.c agent/sensor/health.c
+
+progs += libexec/endpoint-agent/agent-sensor
+main_libexec/endpoint-agent/agent-sensor := agent/sensor/main.c
+
+# Replays recorded records for tests/golden/run.
+progs += tests/golden/audit_replay
+main_tests/golden/audit_replay := tests/golden/audit_replay.c

@@ -318,7 +318,7 @@ static bool call_event(struct norm *m, const struct audit_part *call)
 		return norm_exec(m);
 	} else if (strcmp(m->syscall, "connect") == 0) {
 		return norm_connect(m);
-	} else if (norm_file_knows(m->syscall)) {
+	} else if (normaliser_is_file_call(m->syscall)) {
 		return norm_file(m);
 	}
 	learn(m);

@@ -34,6 +34,9 @@ bool normaliser_event(struct normaliser *n, const struct audit_event *ae,
 /* Audit events that gave none. */
 uint64_t normaliser_ignored(const struct normaliser *n);
 
+/* True for calls that become events of files. */
+bool normaliser_is_file_call(const char *syscall);
+
 /* Public, Private, Loopback, LinkLocal, Multicast or Reserved: RFC 6890 and its registries.
  * is_v6 says how many bytes of ip count. */
 const char *normaliser_ip_type(const uint8_t ip[16], bool is_v6);

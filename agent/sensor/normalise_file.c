@@ -85,7 +85,7 @@ static const struct file_call *file_call_find(const char *name)
 	return NULL;
 }
 
-bool norm_file_knows(const char *syscall)
+bool normaliser_is_file_call(const char *syscall)
 {
 	return file_call_find(syscall) != NULL;
 }

@@ -102,6 +102,3 @@ bool norm_connect(struct norm *m);
 bool norm_file(struct norm *m);
 bool norm_logon(struct norm *m, const struct audit_part *part);
 bool norm_change(struct norm *m, const struct audit_part *part);
-
-/* True when norm_file() knows the system call. */
-bool norm_file_knows(const char *syscall);

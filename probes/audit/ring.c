@@ -479,6 +479,11 @@ uint64_t audit_ring_read_pos(const struct audit_ring *r)
 	return r->read;
 }
 
+bool audit_ring_is_drained(const struct audit_ring *r)
+{
+	return r->read >= load(&r->h->head);
+}
+
 void audit_ring_work(struct audit_ring *r, uint64_t pos)
 {
 	store(&r->h->work, pos);

@@ -72,6 +72,9 @@ bool audit_ring_next(struct audit_ring *r, struct audit_ring_record *ret_record)
 /* Position of the next record that audit_ring_next() will give. */
 uint64_t audit_ring_read_pos(const struct audit_ring *r);
 
+/* True when audit_ring_next() would give nothing. */
+bool audit_ring_is_drained(const struct audit_ring *r);
+
 /* Says that `pos` is being worked on and, with audit_ring_rest(), that no position is:
  * a death in between is put down to it. */
 void audit_ring_work(struct audit_ring *r, uint64_t pos);
