@@ -10,7 +10,7 @@
 #include "agent/base/buf.h"
 #include "agent/event/event.h"
 
-#define VIEWS_TEXT_MAX (256u * 1024u) /* room for all views, with a margin of ten */
+#define VIEWS_TEXT_MAX 262144u /* 256 KiB: room for all views, with a margin of ten */
 
 /* The table behind the views has at least seq INTEGER, ts INTEGER (microseconds),
  * kind TEXT (event_kind_row.id, so that old files survive new kinds) and body

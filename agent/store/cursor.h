@@ -12,7 +12,7 @@
 
 #define CURSOR_DROPPED_MAX 64u /* ranges in one batch; the table is kept below it */
 #define CURSOR_EVENTS_MAX 1000u
-#define CURSOR_BYTES_MAX (1024u * 1024u)
+#define CURSOR_BYTES_MAX 1048576u
 
 /* Rows of one kind that left before the cloud had them: n of first..last. */
 struct cursor_dropped {

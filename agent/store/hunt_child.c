@@ -162,7 +162,7 @@ static _Noreturn void child_run(const struct hunt_question *q, int sock)
 	sigset_t none;
 
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	/* The other clients' sockets are none of its business. */
 	if (sock > 3)
 		(void)close_range(3, (unsigned int)sock - 1, 0);

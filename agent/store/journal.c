@@ -282,9 +282,13 @@ static uint32_t corrupt_count(const char *dir, uint64_t *ret_oldest)
 	*ret_oldest = UINT64_MAX;
 	if (d == NULL)
 		return 0;
-	for (const struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d)) {
-		uint64_t stamp = corrupt_stamp(entry->d_name);
+	for (;;) {
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, and d is its own. */
+		const struct dirent *entry = readdir(d);
+		uint64_t stamp = entry == NULL ? 0 : corrupt_stamp(entry->d_name);
 
+		if (entry == NULL)
+			break;
 		if (stamp == 0)
 			continue;
 		n++;

@@ -15,11 +15,11 @@
 #include "agent/store/retention.h"
 #include "agent/store/wire.h"
 
-#define RETRY_NS (2 * NSEC_PER_SEC)	      /* after the journal refused something */
-#define QUIET_NS (5 * NSEC_PER_SEC)	      /* without a batch: checkpoint, give memory back */
-#define AGE_NS (60 * NSEC_PER_SEC)	      /* between looks for rows that are too old */
-#define MARK_NS (600 * NSEC_PER_SEC)	      /* between notes of the newest numbers */
-#define CHECKPOINT_BYTES (8u * 1024u * 1024u) /* of the log, while batches keep coming */
+#define RETRY_NS (2 * NSEC_PER_SEC)  /* after the journal refused something */
+#define QUIET_NS (5 * NSEC_PER_SEC)  /* without a batch: checkpoint, give memory back */
+#define AGE_NS (60 * NSEC_PER_SEC)   /* between looks for rows that are too old */
+#define MARK_NS (600 * NSEC_PER_SEC) /* between notes of the newest numbers */
+#define CHECKPOINT_BYTES 8388608u    /* of the log, while batches keep coming: 8 MiB */
 /* Rows leave for their age only while the wall clock has run evenly for so long: a
  * host that boots with a wrong date must not lose its journal. */
 #define CLOCK_STEADY_NS (3600 * NSEC_PER_SEC)
@@ -37,31 +37,32 @@ struct store {
 
 	/* The reporter's open questions; the newest of each kind. */
 	struct wire_fetch fetch;
-	bool has_fetch;
 	struct wire_cursor cursor;
-	bool has_cursor;
 	uint64_t epoch;
-	bool has_epoch;
-	char device_id[DEVICE_ID_MAX];
 	uint64_t waiting_since_ns; /* the oldest row behind the cursor came about then */
 	uint64_t answered_ns;	   /* when the newest fetch was answered */
-	bool answered_all;	   /* and it left no row */
 
 	/* Upkeep. */
 	uint64_t quiet_ns; /* when it is, unless a batch comes */
-	bool is_quiet;
-	uint64_t age_ns; /* next look */
-	bool is_aging;
+	uint64_t age_ns;   /* next look for old rows */
 	uint64_t mark_ns;
 	uint64_t clock_offset_us; /* real minus boot time at the last look */
 	uint64_t clock_since_ns;  /* and since when it is about that */
 
 	/* What went wrong, for health. */
-	int error; /* 0 while all is well */
-	struct diag words;
+	uint64_t refused; /* batches */
+	int error;	  /* 0 while all is well */
+
+	bool has_fetch;
+	bool has_cursor;
+	bool has_epoch;
+	bool answered_all; /* the newest answer left no row */
+	bool is_quiet;
+	bool is_aging;
 	bool is_retrying;
 	bool has_refused; /* a batch that the sensor will send again */
-	uint64_t refused; /* batches */
+	struct diag words;
+	char device_id[DEVICE_ID_MAX];
 };
 
 /* Errors. */

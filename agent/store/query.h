@@ -9,9 +9,9 @@
 #include "agent/store/schema.h"
 
 #define QUERY_SQL_MAX 65536u
-#define QUERY_HEAP_MAX (64u * 1024u * 1024u) /* of SQLite, while a query runs */
-#define QUERY_ROWS_BYTES 32768u		     /* lines are handed over when they are this many */
-#define QUERY_ROW_MAX (128u * 1024u - 64u)   /* one row as JSON: fits a message */
+#define QUERY_HEAP_MAX 67108864u /* 64 MiB of SQLite, while a query runs */
+#define QUERY_ROWS_BYTES 32768u	 /* lines are handed over when they are this many */
+#define QUERY_ROW_MAX 131000u	 /* one row as JSON: fits a message */
 
 struct query_sink {
 	void *ctx;

@@ -19,7 +19,7 @@
 #define SCHEMA_APPLICATION_ID 0x45414a31 /* "EAJ1" */
 #define SCHEMA_BUSY_MS 1000		 /* a backup tool may hold a lock; hunting never does */
 #define SCHEMA_PAGE_SIZE 8192u
-#define SCHEMA_WAL_KEEP_BYTES (16u * 1024u * 1024u) /* the log shrinks to this at a reset */
+#define SCHEMA_WAL_KEEP_BYTES 16777216u /* the log shrinks to these 16 MiB at a reset */
 
 /* What a new file begins with. All zero for a host's first journal. */
 struct schema_start {

@@ -18,7 +18,7 @@
 #define BATCH 256u
 #define BATCHES 800u
 #define BODY_SIZE 1000u
-#define CHECKPOINT_BYTES (8u * 1024u * 1024u) /* as in agent/store/main.c */
+#define CHECKPOINT_BYTES 8388608u /* 8 MiB, as in agent/store/main.c */
 #define LIMIT 60000u
 
 static int compare(const void *a, const void *b)

@@ -96,10 +96,10 @@ static void answers_in_json(void)
 	r = run(&d, "SELECT name FROM pragma_table_info('events')", (struct query_sql){ 0 }, &k);
 	CHECK_STR(r.message, "");
 	CHECK_INT(r.rows, 6);
-	r = run(&d,
-		"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5)"
-		" SELECT sum(x) FROM c",
-		(struct query_sql){ 0 }, &k);
+	(void)run(&d,
+		  "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5)"
+		  " SELECT sum(x) FROM c",
+		  (struct query_sql){ 0 }, &k);
 	CHECK_STR(buf_cstr(&k.text), "[\"sum(x)\"]\n[15]\n");
 	buf_done(&k.text);
 	journal_free(j);
