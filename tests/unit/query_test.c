@@ -96,6 +96,9 @@ static void answers_in_json(void)
 	r = run(&d, "SELECT name FROM pragma_table_info('events')", (struct query_sql){ 0 }, &k);
 	CHECK_STR(r.message, "");
 	CHECK_INT(r.rows, 6);
+	(void)run(&d, "SELECT count(*) FROM events, json_each(events.body) WHERE key = 'FileName'",
+		  (struct query_sql){ 0 }, &k);
+	CHECK_STR(buf_cstr(&k.text), "[\"count(*)\"]\n[200]\n");
 	(void)run(&d,
 		  "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5)"
 		  " SELECT sum(x) FROM c",
@@ -111,6 +114,9 @@ static void only_reads(void)
 	static const char *const bad[] = {
 		"DELETE FROM events",
 		"UPDATE events SET body = ''",
+		"SELECT * FROM pragma_database_list",
+		"SELECT * FROM sqlite_dbpage",
+		"SELECT * FROM dbstat",
 		"UPDATE sqlite_master SET sql = ''",
 		"SELECT * FROM pragma_database_list",
 		"INSERT INTO meta VALUES('x', 1)",

@@ -15,8 +15,6 @@
 #define HAS_CAGES 1
 #endif
 
-static char buffer[ROLE_BUFFER];
-
 static void refuse_to_run_by_hand(void)
 {
 	static const char *const names[] = { "agent-store", "agent-hunt" };
@@ -41,6 +39,8 @@ static void refuse_to_run_by_hand(void)
 }
 
 #if HAS_CAGES
+static char buffer[ROLE_BUFFER];
+
 /* Sends a batch of n events with origins from `origin` on. */
 static void batch_send(int sensor, uint64_t batch, uint64_t origin, uint32_t n)
 {
