@@ -234,7 +234,9 @@ static int event_member_take(void *ctx, const struct jsonr_member *m)
 /* The inside of a string's raw text. */
 static struct str unquote(struct str raw)
 {
-	return raw.n < 2 ? (struct str){ 0 } : (struct str){ .p = raw.p + 1, .n = raw.n - 2 };
+	if (raw.n < 2)
+		return (struct str){ 0 };
+	return (struct str){ .p = raw.p + 1, .n = raw.n - 2 };
 }
 
 static bool is_table_name(struct str s)

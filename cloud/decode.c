@@ -2,6 +2,7 @@
 #include "cloud/decode.h"
 
 #include <limits.h>
+#define ZLIB_CONST /* next_in is not written to */
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -172,8 +173,7 @@ static int gzip_body(struct str in, struct buf *out, struct api_error *error)
 
 	if (in.n > UINT_MAX)
 		return too_large(error, out->max);
-	/* next_in is not written to; zlib declares it const only with ZLIB_CONST. */
-	z.next_in = (Bytef *)(uintptr_t)in.p;
+	z.next_in = (const Bytef *)in.p;
 	z.avail_in = (uInt)in.n;
 	if (inflateInit2(&z, GZIP_WINDOW_BITS) != Z_OK)
 		return api_error_oom(error);

@@ -423,6 +423,7 @@ static void request_data(struct http_request *r, const char *data, size_t n)
 
 /* Called with the headers, then with each part of the body, then with none, and
  * once more after a suspended request was resumed. */
+/* NOLINTNEXTLINE(readability-function-size): microhttpd gives eight parameters */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **context)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cloud/command.h"
+#include "gen/version.h"
 
 static const struct {
 	const char *name;

@@ -8,6 +8,3 @@ srcs += cloud/api.c cloud/api_error.c cloud/batch.c cloud/blob.c cloud/committer
 progs += sbin/cloudd
 main_sbin/cloudd := cloud/main.c
 libs += -lz
-
-cflags_cloud/main.c := -DAGENT_VERSION='"$(VERSION)"'
-cflags_cloud/serve.c := -DAGENT_VERSION='"$(VERSION)"'

@@ -18,6 +18,7 @@
 #include "cloud/command.h"
 #include "cloud/options.h"
 #include "cloud/url.h"
+#include "gen/version.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:8443"
 #define LISTEN_BACKLOG 1024
@@ -104,14 +105,17 @@ static int listen_on(const struct addrinfo *address, int *ret_fd)
 
 static int bound_port(int fd, uint16_t *ret_port)
 {
-	struct sockaddr_storage address = { 0 };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = { .v6 = { 0 } };
 	socklen_t n = sizeof(address);
 
-	if (getsockname(fd, (struct sockaddr *)&address, &n) < 0)
+	if (getsockname(fd, &address.any, &n) < 0)
 		return -errno;
-	*ret_port = ntohs(address.ss_family == AF_INET6
-				  ? ((const struct sockaddr_in6 *)&address)->sin6_port
-				  : ((const struct sockaddr_in *)&address)->sin_port);
+	*ret_port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port
+							    : address.v4.sin_port);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cloud/url.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 bool url_is_host(const char *s)
@@ -56,6 +57,7 @@ int url_parse(const char *text, char ret_url[URL_MAX + 1], char ret_host[URL_HOS
 	struct str port = { 0 };
 	uint64_t n = 0;
 
+	assert(text != NULL);
 	if (str_ends(s, STR("/")))
 		s.n--;
 	if (s.n > URL_MAX || !str_starts(s, scheme) ||

@@ -76,6 +76,8 @@ FNR == 1 {
 	# The issue that a TODO names makes it a plan; a bare one is forgotten.
 	if ($0 ~ /TODO|FIXME|XXX/ && $0 !~ /XXXXXX|#[0-9]/)
 		say("work left for later")
+	if ($0 ~ /NOLINT/ && $0 !~ /NOLINT(NEXTLINE|BEGIN|END)?\([a-z]/)
+		say("NOLINT names no check")
 	code = code_of($0)
 	if (code ~ /^[ \t]*#[ \t]*pragma[ \t]+once/)
 		has_pragma = 1

@@ -169,9 +169,15 @@ static void plan_apply(struct agent *a)
 		log_error("audit: %s", strerrordesc_np(-e));
 }
 
+static bool licence_is_same(const struct licence *a, const struct licence *b)
+{
+	return a->state == b->state && a->plan == b->plan && strcmp(a->org_id, b->org_id) == 0 &&
+	       strcmp(a->device_id, b->device_id) == 0 && strcmp(a->reason, b->reason) == 0;
+}
+
 void agent_set_licence(struct agent *a, const struct licence *licence)
 {
-	if (memcmp(&a->licence, licence, sizeof(*licence)) == 0)
+	if (licence_is_same(&a->licence, licence))
 		return;
 	a->licence = *licence;
 	log_info("licence: %s%s%s", plan_name(licence->plan),

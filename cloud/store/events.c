@@ -116,10 +116,10 @@ static int rows_add(struct store *s, int64_t device, const struct batch *b, uint
 		/* Both are bounded by the batch parser, so this stays in 63 bits. */
 		(void)sqlite3_bind_int64(stmt, 6, (int64_t)e->ts + b->clock_offset_ms * 1000);
 		/* An event of a newer agent has no kind here: kept, seen by no view. */
-		db_bind_str(stmt, 7,
-			    views_kind_find(e->table, e->action, &kind) < 0
-				    ? (struct str){ 0 }
-				    : str_of(event_kinds[kind].id));
+		if (views_kind_find(e->table, e->action, &kind) < 0)
+			db_bind_str(stmt, 7, (struct str){ 0 });
+		else
+			db_bind_str(stmt, 7, str_of(event_kinds[kind].id));
 		db_bind_str(stmt, 8, e->table);
 		db_bind_str(stmt, 9, e->body);
 		r = db_run(stmt);

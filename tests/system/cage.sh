@@ -57,7 +57,7 @@ by_hand() { # ROLE: refuses to run without agentd
 	out=$("$build/libexec/endpoint-agent/agent-$1" 2>&1 </dev/null)
 	status=$?
 	echo "$out"
-	[ $status = 2 ] && [ "$out" = "agent-$1 is started by agentd only" ]
+	[ "$status" = 2 ] && [ "$out" = "agent-$1 is started by agentd only" ]
 }
 for role in store hunt reporter sensor control; do
 	check "agent-$role refuses to be started by hand" by_hand "$role"

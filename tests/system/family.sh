@@ -13,7 +13,7 @@ second_refuses() {
 	out=$("$AGENTD" --prefix "$PREFIX" 2>&1)
 	status=$?
 	echo "$out"
-	[ $status -ne 0 ] && [[ $out == *"another agentd (pid $AGENTD_PID) runs on"* ]]
+	[ "$status" -ne 0 ] && [[ $out == *"another agentd (pid $AGENTD_PID) runs on"* ]]
 }
 check "a second agent on the same prefix refuses to start" second_refuses
 check "and the first one still answers" health --field licensed
