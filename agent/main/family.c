@@ -14,12 +14,14 @@
 #include "agent/main/spawn.h"
 
 #define REQUESTS_MAX 16u
+#define REAP_AGAIN_NS (20 * NSEC_PER_MSEC)
 
 enum child_state {
 	CHILD_DOWN,	/* waits for its restart */
 	CHILD_STARTING, /* executed, has not said READY */
 	CHILD_READY,
 	CHILD_STOPPING,
+	CHILD_TRACED, /* dead, but a debugger has to be told first (ptrace(2)) */
 };
 
 struct child {
@@ -160,18 +162,20 @@ static bool child_is_degraded(const struct child *c, uint64_t now_ns)
 	return c->n_deaths >= FAMILY_DEGRADED_DEATHS && now_ns - oldest_ns < FAMILY_DEGRADED_NS;
 }
 
-/* How it ended, for log and health. */
-static void note_end(struct child *c)
+/* Reaps it and notes how it ended, for log and health. False when it cannot be
+ * reaped yet. */
+static bool child_reap(struct child *c)
 {
 	siginfo_t info = { 0 };
 
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0)
-		info.si_code = 0;
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		return false;
 	if (info.si_code == CLD_EXITED)
 		(void)snprintf(c->last_end, sizeof(c->last_end), "exit status %d", info.si_status);
 	else
 		(void)snprintf(c->last_end, sizeof(c->last_end), "signal %d%s", info.si_status,
 			       info.si_status == SIGSYS ? " (refused system call)" : "");
+	return true;
 }
 
 static uint64_t next_backoff_ms(struct child *c, uint64_t now_ns)
@@ -236,7 +240,12 @@ static int on_exit_child(void *ctx, uint32_t events)
 	bool was_stopping = c->state == CHILD_STOPPING;
 
 	(void)events;
-	note_end(c);
+	if (!child_reap(c)) {
+		c->state = CHILD_TRACED;
+		loop_source_set_events(c->exit_source, 0);
+		loop_timer_set(c->timer, now_ns + REAP_AGAIN_NS);
+		return 0;
+	}
 	child_release(c);
 	if (f->is_stopping) {
 		if (!was_stopping)
@@ -269,6 +278,9 @@ static int on_child_timer(void *ctx, uint64_t now_ns)
 		break;
 	case CHILD_STOPPING:
 		child_kill(c, "does not stop");
+		break;
+	case CHILD_TRACED:
+		loop_source_set_events(c->exit_source, EPOLLIN);
 		break;
 	case CHILD_READY:
 		break;
@@ -548,7 +560,7 @@ bool family_all_ready(const struct family *f)
 
 static const char *state_name(enum child_state s)
 {
-	static const char *const names[] = { "down", "starting", "running", "stopping" };
+	static const char *const names[] = { "down", "starting", "running", "stopping", "traced" };
 
 	return names[s];
 }

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 inject=$build/tests/system/inject
-trial_start
+trial_start '{"supervise": {"backoff_min_ms": 20, "backoff_max_ms": 50}}'
 
 refused() { # ROLE CALL: an error or SIGSYS, never "allowed"
 	local out
