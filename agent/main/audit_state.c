@@ -54,7 +54,7 @@ static int read_boot_id(char out[BOOT_ID_LEN + 1])
 	return str_copy(id, out, BOOT_ID_LEN + 1);
 }
 
-/* proc(5): field 22 of /proc/PID/stat. Field 2, the program's name in parentheses,
+/* proc(5): field 22 of /proc/PID/stat, of a process that has not ended. Field 2, the program's name in parentheses,
  * may hold blanks and parentheses itself, so the count starts behind the last one. */
 static int read_start_ticks(pid_t pid, uint64_t *ret_ticks)
 {
@@ -73,7 +73,14 @@ static int read_start_ticks(pid_t pid, uint64_t *ret_ticks)
 	while (rest.n > 0 && rest.p[rest.n - 1] != ')')
 		rest.n--;
 	rest = (struct str){ .p = rest.p + rest.n, .n = b.len - rest.n };
-	for (int field = 2; field < 22; field++) /* the first split gives what is left of field 2 */
+	(void)str_split(&rest, ' '); /* what is left of field 2 */
+
+	struct str state = str_split(&rest, ' ');
+
+	/* A killed process that its parent has not reaped holds nothing any more. */
+	if (str_eq(state, STR("Z")) || str_eq(state, STR("X")))
+		return -ESRCH;
+	for (int field = 4; field < 22; field++)
 		(void)str_split(&rest, ' ');
 	return parse_u64(str_split(&rest, ' '), 0, UINT64_MAX, ret_ticks);
 }
