@@ -43,7 +43,7 @@ void batches_free(struct batches *b)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(b->slots); i++)
 		buf_done(&b->slots[i].payload);
-	for (size_t i = 0; i < ARRAY_LEN(b->spare); i++)
+	for (size_t i = 0; i < b->n_spare; i++)
 		buf_done(&b->spare[i]);
 	free(b);
 }

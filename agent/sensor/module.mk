@@ -6,6 +6,8 @@ srcs  += agent/sensor/normalise.c agent/sensor/normalise_exec.c agent/sensor/nor
          agent/sensor/normalise_change.c
 srcs  += agent/sensor/batch.c agent/sensor/shed.c agent/sensor/heartbeat.c \
          agent/sensor/pipeline.c agent/sensor/health.c
+tests += textpool procfs users proctable socktable normalise batch shed heartbeat \
+         pipeline sensor_health
 
 progs += libexec/endpoint-agent/agent-sensor
 main_libexec/endpoint-agent/agent-sensor := agent/sensor/main.c

@@ -10,7 +10,7 @@
 #include "agent/base/base.h"
 
 #define GAPS_WINDOW 32768u /* serials followed at a time */
-#define GAPS_SETTLE_NS (3 * NSEC_PER_SEC)
+#define GAPS_SETTLE_NS NSEC_PER_SEC
 
 struct audit_gaps {
 	uint64_t seen[GAPS_WINDOW / 64]; /* bit per serial modulo the window */

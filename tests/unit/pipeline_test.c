@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/sensor/pipeline.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "agent/base/clock.h"
+#include "agent/event/encode.h"
+#include "agent/sensor/batch.h"
+#include "tests/test.h"
+
+#define DEADLINE_NS (20 * NSEC_PER_SEC)
+#define SEEN_MAX 40000u
+
+/* A sensor's pipeline between a socket that stands in for the kernel (a datagram without
+ * address counts as port 0) and the other end of the store's socket. */
+struct rig {
+	struct loop *loop;
+	struct pipeline *pipeline;
+	struct peer *store;
+	int kernel; /* write records here */
+	int far;    /* the store's end */
+	int ring;
+	int proc, etc;
+	uint32_t serial;
+	uint64_t seen[SEEN_MAX]; /* origins that arrived */
+	uint16_t kinds[SEEN_MAX];
+	size_t n_seen;
+	uint64_t last_batch;
+	uint64_t dropped; /* sum of AgentEventsDropped */
+	char body[EVENT_LINE_MAX + 1];
+};
+
+static struct rig rig;
+static char folder[64];
+
+static int nothing(void *ctx, struct peer *p, struct msg *m)
+{
+	(void)ctx;
+	(void)p;
+	(void)m;
+	return -EPROTO;
+}
+
+static int on_ack(void *ctx, struct peer *p, struct msg *m)
+{
+	(void)p;
+	return pipeline_ack(((struct rig *)ctx)->pipeline, m->data, m->len);
+}
+
+static void on_closed(void *ctx, struct peer *p, int reason)
+{
+	(void)ctx;
+	(void)p;
+	(void)reason;
+}
+
+static const struct peer_row rows[] = { PEER_ROW(MSG_EVENTS_ACK, on_ack),
+					PEER_ROW(MSG_PING, nothing) };
+static const struct peer_table table = {
+	.name = "store", .rows = rows, .n_rows = ARRAY_LEN(rows), .priority = 1, .closed = on_closed
+};
+
+static void store_up(void)
+{
+	int pair[2];
+
+	CHECK_INT(msg_pair(pair), 0);
+	rig.far = pair[1];
+	CHECK_INT(peer_new(rig.loop, pair[0], &table, &rig, &rig.store), 0);
+	pipeline_set_store(rig.pipeline, rig.store);
+}
+
+static void store_down(void)
+{
+	pipeline_set_store(rig.pipeline, NULL);
+	peer_free(take_ptr(rig.store));
+	(void)close(take_fd(rig.far));
+}
+
+static void sensor_up(void)
+{
+	struct pipeline_options o = { .proc_fd = rig.proc,
+				      .etc_fd = rig.etc,
+				      .boot_id = STR("boot"),
+				      .hostname = STR("host") };
+
+	CHECK_INT(loop_new(&rig.loop), 0);
+	o.loop = rig.loop;
+	CHECK_INT(pipeline_new(&o, &rig.pipeline), 0);
+	pipeline_set_flush_ms(rig.pipeline, 10);
+	rig.last_batch = 0;
+}
+
+static void source_up(void)
+{
+	const int size = 1 << 20;
+	int pair[2];
+
+	CHECK_INT(pipeline_set_ring(rig.pipeline, rig.ring), 0);
+	CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	CHECK_INT(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	rig.kernel = pair[0];
+	CHECK_INT(pipeline_set_source(rig.pipeline, AUDIT_MODE_MULTICAST, pair[1]), 0);
+}
+
+static void sensor_down(void)
+{
+	if (rig.store != NULL)
+		store_down();
+	pipeline_free(take_ptr(rig.pipeline));
+	loop_free(take_ptr(rig.loop));
+	if (rig.kernel >= 0)
+		(void)close(take_fd(rig.kernel));
+}
+
+static void up(size_t ring_size)
+{
+	rig = (struct rig){ .kernel = -1, .far = -1, .ring = -1, .serial = 1 };
+	(void)snprintf(folder, sizeof(folder), "/tmp/pipeline-test-XXXXXX");
+	CHECK(mkdtemp(folder) != NULL);
+	rig.proc = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rig.etc = fcntl(rig.proc, F_DUPFD_CLOEXEC, 3);
+	CHECK_INT(audit_ring_create_sized(ring_size, &rig.ring), 0);
+	sensor_up();
+	source_up();
+}
+
+static void down(void)
+{
+	sensor_down();
+	(void)close(rig.ring);
+	(void)close(rig.proc);
+	(void)close(rig.etc);
+	CHECK_INT(rmdir(folder), 0);
+}
+
+/* False when the socket takes no more for now. */
+static bool say(uint16_t type, uint32_t serial, const char *text)
+{
+	char data[4096];
+	int n = snprintf(data + NLMSG_HDRLEN, sizeof(data) - NLMSG_HDRLEN, "audit(%u.000:%u): %s",
+			 1700000000u, serial, text);
+	struct nlmsghdr nl = { .nlmsg_len = (uint32_t)(NLMSG_HDRLEN + n), .nlmsg_type = type };
+
+	memcpy(data, &nl, sizeof(nl));
+	return send(rig.kernel, data, (size_t)(NLMSG_HDRLEN + n), 0) > 0;
+}
+
+static void step(void)
+{
+	CHECK_INT(loop_run_once(rig.loop, 10), 0);
+}
+
+static void must_say(uint16_t type, uint32_t serial, const char *text)
+{
+	uint64_t end = clock_mono_ns() + DEADLINE_NS;
+
+	while (!say(type, serial, text)) {
+		CHECK(clock_mono_ns() < end);
+		step();
+	}
+}
+
+static void say_exec(void)
+{
+	uint32_t serial = rig.serial++;
+
+	must_say(AUDIT_REC_SYSCALL, serial,
+		 "arch=c000003e syscall=59 success=yes exit=0 a0=0 a1=0 a2=0 a3=0 items=1 ppid=10 "
+		 "pid=11 auid=1000 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 "
+		 "tty=pts0 ses=3 comm=\"x\" exe=\"/bin/x\" key=\"k\"");
+	must_say(AUDIT_REC_EXECVE, serial, "argc=1 a0=\"x\"");
+	must_say(AUDIT_REC_PATH, serial, "item=0 name=\"/bin/x\" nametype=NORMAL");
+	must_say(AUDIT_REC_EOE, serial, "");
+}
+
+static void say_logon(void)
+{
+	must_say(AUDIT_REC_USER_AUTH, rig.serial++,
+		 "pid=1 uid=0 auid=1 ses=2 msg='op=PAM:authentication acct=\"a\" exe=\"/bin/su\" "
+		 "hostname=? addr=? terminal=? res=failed'");
+}
+
+static void ack(uint64_t batch, int32_t error)
+{
+	struct buf b;
+
+	buf_init(&b, 64);
+	msg_put_u64(&b, batch);
+	msg_put_u64(&b, 0);
+	msg_put_u32(&b, 0);
+	msg_put_u32(&b, 0);
+	msg_put_u32(&b, (uint32_t)error);
+	CHECK_INT(msg_send(rig.far, MSG_EVENTS_ACK, buf_str(&b), (struct str){ 0 }, -1), 0);
+	buf_done(&b);
+}
+
+static void take_record(const struct event_record *rec)
+{
+	const char *count;
+
+	CHECK(rig.n_seen < SEEN_MAX);
+	rig.kinds[rig.n_seen] = rec->kind;
+	rig.seen[rig.n_seen++] = rec->origin;
+	memcpy(rig.body, rec->body.p, rec->body.n);
+	rig.body[rec->body.n] = '\0';
+	count = strstr(rig.body, "\"DroppedCount\":");
+	if (count != NULL)
+		rig.dropped += strtoull(count + 15, NULL, 10);
+}
+
+/* Takes the batches that are there; acknowledges them when asked to. */
+static size_t store_take(bool with_ack)
+{
+	static char buffer[MSG_PAYLOAD_MAX + sizeof(struct msg_header) + 1];
+	struct msg m;
+	size_t n = 0;
+
+	while (msg_recv(rig.far, buffer, sizeof(buffer), &m) > 0) {
+		struct event_record rec;
+		struct msg_reader r;
+		uint32_t count;
+
+		CHECK_INT(m.type, MSG_EVENTS_PUT);
+		msg_reader_init(&r, m.data, m.len);
+		CHECK_INT(msg_get_u64(&r), rig.last_batch + 1);
+		rig.last_batch++;
+		count = msg_get_u32(&r);
+		CHECK(count > 0 && count <= BATCH_EVENTS_MAX);
+		for (uint32_t i = 0; i < count; i++, n++) {
+			CHECK_INT(event_record_get(&r, &rec), 0);
+			take_record(&rec);
+		}
+		CHECK_INT(msg_reader_end(&r), 0);
+		if (with_ack)
+			ack(rig.last_batch, 0);
+	}
+	return n;
+}
+
+static void await(size_t n, bool with_ack)
+{
+	uint64_t end = clock_mono_ns() + DEADLINE_NS;
+
+	while (rig.n_seen < n) {
+		CHECK(clock_mono_ns() < end);
+		step();
+		(void)store_take(with_ack);
+	}
+	if (with_ack)
+		step(); /* the last acknowledgement */
+}
+
+static size_t ring_fill(void)
+{
+	struct audit_ring *r = NULL;
+	size_t fill;
+
+	CHECK_INT(audit_ring_attach(rig.ring, &r), 0);
+	fill = audit_ring_fill(r);
+	audit_ring_free(r);
+	return fill;
+}
+
+static uint64_t origin_of(uint32_t serial)
+{
+	return UINT64_C(1700000000) << 32 | serial;
+}
+
+static void an_event_reaches_the_store_once(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	say_exec();
+	say_logon();
+	await(2, true);
+	CHECK_INT(rig.seen[0], origin_of(1));
+	CHECK_INT(rig.kinds[0], EVENT_KIND_PROCESS_CREATED);
+	CHECK_INT(rig.kinds[1], EVENT_KIND_LOGON_FAILED);
+	sensor_down();
+	CHECK_INT(ring_fill(), 0);
+	down();
+}
+
+static void what_is_not_acknowledged_is_replayed(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	say_exec();
+	await(1, true);
+	say_exec();
+	await(2, false);
+	/* Incomplete at the time of death. */
+	must_say(AUDIT_REC_SYSCALL, 50, "arch=c000003e syscall=59 success=yes exit=0 pid=7 ppid=1");
+	for (int i = 0; i < 5; i++)
+		step();
+	sensor_down();
+	CHECK(ring_fill() > 0);
+	rig.n_seen = 0;
+	sensor_up();
+	source_up();
+	store_up();
+	must_say(AUDIT_REC_EXECVE, 50, "argc=1 a0=\"y\"");
+	must_say(AUDIT_REC_EOE, 50, "");
+	await(2, true);
+	CHECK_INT(rig.seen[0], origin_of(2));
+	CHECK_INT(rig.seen[1], origin_of(50));
+	CHECK(strstr(rig.body, "\"ProcessCommandLine\":\"y\"") != NULL);
+	down();
+}
+
+static void the_tail_waits_for_incomplete_events(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	must_say(AUDIT_REC_SYSCALL, 50, "arch=c000003e syscall=59 success=yes exit=0 pid=7 ppid=1");
+	say_exec();
+	await(1, true);
+	sensor_down();
+	CHECK(ring_fill() > 0);
+	down();
+}
+
+static void a_store_that_comes_back_gets_everything_again(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	for (int i = 0; i < 3; i++)
+		say_exec();
+	for (int i = 0; i < 5; i++)
+		step();
+	store_up();
+	await(3, false);
+	store_down();
+	rig.n_seen = 0;
+	rig.last_batch = 0;
+	store_up();
+	await(3, true);
+	for (uint32_t i = 0; i < 3; i++)
+		CHECK_INT(rig.seen[i], origin_of(i + 1));
+	down();
+}
+
+static void a_refused_batch_is_sent_again(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	say_exec();
+	await(1, false);
+	ack(1, -ENOSPC);
+	rig.n_seen = 0;
+	rig.last_batch = 0;
+	await(1, true);
+	CHECK_INT(rig.seen[0], origin_of(1));
+	down();
+}
+
+static void a_slow_store_holds_events_back_in_the_ring(void)
+{
+	enum { EVENTS = 12000 };
+	uint64_t end = clock_mono_ns() + DEADLINE_NS;
+
+	up(16u * 1024 * 1024);
+	store_up();
+	/* Nothing is taken: the window fills and the rest waits as records. */
+	for (int i = 0; i < EVENTS; i++)
+		say_exec();
+	while (rig.n_seen < EVENTS) {
+		CHECK(clock_mono_ns() < end);
+		step();
+		(void)store_take(true);
+	}
+	for (uint32_t i = 0; i < EVENTS; i++)
+		CHECK_INT(rig.seen[i], origin_of(i + 1));
+	CHECK_INT(rig.dropped, 0);
+	down();
+}
+
+static void a_full_ring_sheds_but_keeps_sign_ins(void)
+{
+	enum { EVENTS = 20000 };
+	uint64_t end = clock_mono_ns() + DEADLINE_NS;
+	size_t execs = 0, logons = 0;
+	struct pipeline_state state;
+
+	up(2u * 1024 * 1024);
+	for (int i = 0; i < EVENTS; i++) {
+		say_exec();
+		if (i % 200 == 0)
+			say_logon();
+	}
+	store_up();
+	while (logons < EVENTS / 200 || rig.dropped + execs < EVENTS) {
+		CHECK(clock_mono_ns() < end);
+		step();
+		(void)store_take(true);
+		execs = logons = 0;
+		for (size_t i = 0; i < rig.n_seen; i++) {
+			execs += rig.kinds[i] == EVENT_KIND_PROCESS_CREATED;
+			logons += rig.kinds[i] == EVENT_KIND_LOGON_FAILED;
+		}
+	}
+	CHECK(rig.dropped > 0);
+	CHECK_INT(rig.dropped + execs, EVENTS);
+	CHECK_INT(logons, EVENTS / 200);
+	pipeline_state(rig.pipeline, &state);
+	CHECK_INT(state.shed, rig.dropped);
+	CHECK_INT(state.gaps, 0); /* shed ones came */
+	CHECK(state.has_overflow && state.has_loss);
+	down();
+}
+
+static void losses_become_events(void)
+{
+	struct audit_report report = { .mode = AUDIT_MODE_MULTICAST, .enabled = 1, .lost = 100 };
+
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	pipeline_set_report(rig.pipeline, &report);
+	report.lost = 107;
+	pipeline_set_report(rig.pipeline, &report);
+	await(1, true);
+	CHECK_INT(rig.kinds[0], EVENT_KIND_AGENT_EVENTS_DROPPED);
+	CHECK_INT(rig.dropped, 7);
+	CHECK(strstr(rig.body, "\"DroppedWhere\":\"kernel\"") != NULL);
+	/* Serials that never came: 1, then 5. */
+	say_exec();
+	rig.serial = 5;
+	say_exec();
+	await(4, true);
+	CHECK_INT(rig.dropped, 7 + 3);
+	CHECK(strstr(rig.body, "\"DroppedWhere\":\"serial gap\"") != NULL);
+	down();
+}
+
+static void bad_input_is_counted(void)
+{
+	struct pipeline_state state;
+
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	CHECK(send(rig.kernel, "x", 1, 0) == 1);
+	must_say(1000, 1, "a reply");
+	must_say(AUDIT_REC_REPLACE, 2, "");
+	for (int i = 0; i < 3; i++) {
+		char data[64] = { 0 };
+		struct nlmsghdr nl = { .nlmsg_len = 64, .nlmsg_type = 1300 };
+
+		memcpy(data, &nl, sizeof(nl));
+		CHECK(send(rig.kernel, data, sizeof(data), 0) > 0);
+	}
+	say_exec();
+	await(1, true);
+	pipeline_state(rig.pipeline, &state);
+	CHECK_INT(state.parse_errors, 3);
+	CHECK_INT(pipeline_ack(rig.pipeline, "short", 5), -EPROTO);
+	ack(99, 0);
+	/* A number that was never sent ends the peer, not the sensor. */
+	for (int i = 0; i < 3; i++)
+		step();
+	CHECK_INT(pipeline_set_ring(rig.pipeline, rig.ring), -EEXIST);
+	down();
+}
+
+static void an_old_socket_is_read_to_its_end(void)
+{
+	struct pipeline_state state;
+
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	say_exec();
+	CHECK_INT(pipeline_set_source(rig.pipeline, AUDIT_MODE_NONE, -1), 0);
+	await(1, true);
+	pipeline_state(rig.pipeline, &state);
+	CHECK_INT(state.mode, AUDIT_MODE_NONE);
+	down();
+}
+
+static void a_clean_end_gives_out_what_is_in_hand(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	must_say(AUDIT_REC_SYSCALL, 1, "arch=c000003e syscall=59 success=yes exit=0 pid=7 ppid=1");
+	pipeline_finish(rig.pipeline, clock_mono_ns() + 20 * NSEC_PER_MSEC);
+	CHECK_INT(store_take(false), 1);
+	CHECK(strstr(rig.body, "\"Partial\":true") != NULL);
+	down();
+}
+
+TEST_MAIN({ "an_event_reaches_the_store_once", an_event_reaches_the_store_once },
+	  { "what_is_not_acknowledged_is_replayed", what_is_not_acknowledged_is_replayed },
+	  { "the_tail_waits_for_incomplete_events", the_tail_waits_for_incomplete_events },
+	  { "a_store_that_comes_back_gets_everything_again",
+	    a_store_that_comes_back_gets_everything_again },
+	  { "a_refused_batch_is_sent_again", a_refused_batch_is_sent_again },
+	  { "a_slow_store_holds_events_back_in_the_ring",
+	    a_slow_store_holds_events_back_in_the_ring },
+	  { "a_full_ring_sheds_but_keeps_sign_ins", a_full_ring_sheds_but_keeps_sign_ins },
+	  { "losses_become_events", losses_become_events },
+	  { "bad_input_is_counted", bad_input_is_counted },
+	  { "an_old_socket_is_read_to_its_end", an_old_socket_is_read_to_its_end },
+	  { "a_clean_end_gives_out_what_is_in_hand", a_clean_end_gives_out_what_is_in_hand })
