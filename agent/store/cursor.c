@@ -140,6 +140,20 @@ static int untold_load(struct journal *j, struct journal_state *state)
 			   &state->untold_above);
 }
 
+/* Takes out the ranges that the cursor has passed: they were told with the batch
+ * that spans them. Of what went with a file that is gone the cloud may have had a
+ * part on its way; the rest is still to be told. */
+static int dropped_pass(struct journal *j, uint64_t seq, struct journal_state *state)
+{
+	static const char shorten[] = "UPDATE dropped SET n = max(n - (?1 + 1 - first), 0),"
+				      " first = ?1 + 1 WHERE first <= ?1 AND last > ?1";
+	int e = sql_run_with(j->db, "DELETE FROM dropped WHERE last <= ?1", &seq, 1);
+
+	if (e == 0 && seq < j->state.base_seq)
+		e = sql_run_with(j->db, shorten, &seq, 1);
+	return e < 0 ? e : untold_load(j, state);
+}
+
 int cursor_set(struct journal *j, uint64_t epoch, uint64_t seq)
 {
 	struct journal_state next = j->state;
@@ -149,7 +163,7 @@ int cursor_set(struct journal *j, uint64_t epoch, uint64_t seq)
 		return -EBADFD;
 	if (epoch != j->state.epoch || seq <= j->state.cursor_seq)
 		return 0;
-	if (seq > j->state.offered_seq)
+	if (seq > j->state.offered_seq && seq > j->state.base_seq)
 		return -ERANGE;
 	e = journal_tx_begin(j, true);
 	if (e == 0) {
@@ -160,16 +174,14 @@ int cursor_set(struct journal *j, uint64_t epoch, uint64_t seq)
 			e = sql_run(stmt);
 		}
 	}
-	/* Ranges the cursor has passed were told with the batch that spans them. */
-	if (e == 0 && j->state.untold > 0) {
-		e = sql_run_with(j->db, "DELETE FROM dropped WHERE last <= ?1", &seq, 1);
-		if (e == 0)
-			e = untold_load(j, &next);
-	}
+	if (e == 0 && j->state.untold > 0)
+		e = dropped_pass(j, seq, &next);
 	e = journal_tx_end(j, e);
 	if (e < 0)
 		return e;
 	next.cursor_seq = seq;
+	if (next.offered_seq < seq)
+		next.offered_seq = seq;
 	j->state = next;
 	return 0;
 }

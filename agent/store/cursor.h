@@ -42,7 +42,7 @@ must_check int cursor_fetch(struct journal *j, uint32_t max_events, uint32_t max
 
 /* The cloud has all up to seq. Durable when it returns 0. The cursor never goes
  * back: an older seq is 0 and changes nothing, and so does another epoch. -ERANGE
- * for rows that were never handed out. */
+ * for rows that were never handed out (rows of a file that is gone may have been). */
 must_check int cursor_set(struct journal *j, uint64_t epoch, uint64_t seq);
 
 /* A new session of the device; the cursor stays. Durable when it returns 0. */

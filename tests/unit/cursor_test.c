@@ -139,6 +139,41 @@ static void the_cursor_only_moves_forward(void)
 	dir_remove(&d);
 }
 
+/* The file is damaged while a batch is on its way: what the cloud then acknowledges
+ * is not told as lost. */
+static void takes_an_acknowledgement_of_a_file_that_is_gone(void)
+{
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(batch_put(j, 1, 100, 300, &put), 0);
+	CHECK_INT(fetch(j, 30, 100000, &lines, &batch), 0);
+	CHECK_INT(cursor_set(j, 0, 10), 0);
+	CHECK_INT(journal_heal(j, HELP_NOW_US, NULL), 0);
+	CHECK_INT(stats_of(j).untold, 90);
+	CHECK_INT(cursor_set(j, 0, 30), 0);
+	CHECK_INT(stats_of(j).untold, 70);
+	CHECK_INT(cursor_get(j).seq, 30);
+	CHECK_INT(batch_put(j, 1000, 5, 300, &put), 0);
+	CHECK_INT(cursor_depth(j), 5);
+	CHECK_INT(fetch(j, 30, 100000, &lines, &batch), 0);
+	CHECK_INT(batch.count, 5);
+	CHECK_INT(batch.n_dropped, 1);
+	CHECK_INT(batch.dropped[0].n, 70);
+	CHECK_INT(batch.dropped[0].first, 31);
+	CHECK_INT(batch.first, 31);
+	journal_free(j);
+	j = journal_fresh(&d);
+	CHECK_INT(cursor_set(j, 0, batch.last), 0);
+	CHECK_INT(stats_of(j).untold, 0);
+	CHECK_INT(stats_of(j).dropped, 90); /* as many as were thought lost */
+	journal_free(j);
+	dir_remove(&d);
+}
+
 static void a_closed_journal_hands_out_nothing(void)
 {
 	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
@@ -177,5 +212,7 @@ TEST_MAIN({ "hands_out_rows_in_order", hands_out_rows_in_order },
 	  { "answers_the_same_after_a_lost_acknowledgement",
 	    answers_the_same_after_a_lost_acknowledgement },
 	  { "the_cursor_only_moves_forward", the_cursor_only_moves_forward },
+	  { "takes_an_acknowledgement_of_a_file_that_is_gone",
+	    takes_an_acknowledgement_of_a_file_that_is_gone },
 	  { "a_closed_journal_hands_out_nothing", a_closed_journal_hands_out_nothing },
 	  { "a_failed_answer_offers_nothing", a_failed_answer_offers_nothing })

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent-store and agent-hunt as they run: in their cages, spoken to by messages. */
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "agent/base/clock.h"
 #include "agent/config/health.h"
 #include "agent/event/encode.h"
@@ -375,6 +378,57 @@ static void store_says_what_it_cannot_write(void)
 	prefix_remove(&p);
 }
 
+/* A disk that is really full: a small tmpfs in a mount namespace of its own. */
+static void store_recovers_from_a_full_disk(void)
+{
+	struct prefix p = prefix_make();
+	struct program store;
+	uint64_t batch = 1;
+	char options[64];
+	char text[256];
+	struct ack a;
+	int sensor;
+	int control;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		printf("# needs root: the full disk is left out\n");
+		prefix_remove(&p);
+		return;
+	}
+	(void)snprintf(options, sizeof(options), "size=1m,mode=0700,uid=%u,gid=%u",
+		       roles[ROLE_STORE].fallback_uid, roles[ROLE_STORE].fallback_uid);
+	CHECK_INT(mount("tmpfs", p.journal, "tmpfs", 0, options), 0);
+	store = program_start("agent-store", &p, "{}");
+	sensor = program_link(&store, ROLE_SENSOR);
+	control = program_link(&store, ROLE_CONTROL);
+	do {
+		batch_send(sensor, batch, batch * 1000, 500);
+		a = ack_get(sensor);
+		CHECK_INT(a.batch, batch);
+		if (a.error == 0)
+			CHECK_INT(a.last_seq, batch++ * 500);
+	} while (a.error == 0 && batch < 1000);
+	CHECK_INT(a.error, -ENOSPC);
+	CHECK_INT(a.stored, 0);
+	health_get(control, HEALTH_ISSUES, text);
+	CHECK_STR(text, "journal cannot be written: No space left on device");
+	health_get(control, HEALTH_JOURNAL_EVENTS, text);
+	CHECK_INT(strtoull(text, NULL, 10), (batch - 1) * 500);
+	CHECK_INT(mount(NULL, p.journal, NULL, MS_REMOUNT, "size=64m"), 0);
+	batch_send(sensor, batch, batch * 1000, 500);
+	a = ack_get(sensor);
+	CHECK_INT(a.error, 0);
+	CHECK_INT(a.last_seq, batch * 500);
+	health_get(control, HEALTH_JOURNAL_STATE, text);
+	CHECK_STR(text, "ok");
+	program_stop(&store);
+	CHECK_INT(close(sensor), 0);
+	CHECK_INT(close(control), 0);
+	CHECK_INT(umount(p.journal), 0);
+	prefix_remove(&p);
+}
+
 /* Questions. */
 
 static void sql_send(int control, uint32_t query, const char *sql)
@@ -624,6 +678,7 @@ TEST_MAIN({ "refuse_to_run_by_hand", refuse_to_run_by_hand },
 	  { "store_survives_a_bad_sensor", store_survives_a_bad_sensor },
 	  { "store_tells_its_health", store_tells_its_health },
 	  { "store_says_what_it_cannot_write", store_says_what_it_cannot_write },
+	  { "store_recovers_from_a_full_disk", store_recovers_from_a_full_disk },
 	  { "hunt_answers", hunt_answers },
 	  { "hunt_follows_while_a_query_runs", hunt_follows_while_a_query_runs },
 	  { "hunt_waits_for_credit", hunt_waits_for_credit },
