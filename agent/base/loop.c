@@ -124,8 +124,9 @@ void loop_timer_set(struct loop_source *s, uint64_t at_ns)
 	heap_remove(l, s);
 	s->at_ns = at_ns;
 	if (at_ns != UINT64_MAX) {
-		/* Zero would disarm the timerfd (timerfd_settime(2)); the past means now. */
-		s->at_ns = at_ns == 0 ? 1 : at_ns;
+		/* The past means now, behind what is due already: a timer that is always
+		 * late when it is set again must not hold up the others. */
+		s->at_ns = at_ns > l->now_ns ? at_ns : l->now_ns;
 		l->heap[l->n_heap] = s;
 		l->n_heap++;
 		heap_up(l, l->n_heap - 1);
@@ -254,7 +255,7 @@ static int on_timerfd(void *ctx, uint32_t epoll_events)
 {
 	struct loop *l = ctx;
 	uint64_t expirations;
-	uint64_t due_ns = l->now_ns; /* timers set to "now" by callbacks wait for the next round */
+	uint64_t due_ns = l->now_ns; /* what callbacks set for later than this waits a round */
 
 	(void)epoll_events;
 	(void)!read(l->timer_fd, &expirations, sizeof(expirations));

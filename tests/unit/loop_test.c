@@ -173,6 +173,46 @@ static void signals_arrive_through_the_loop(void)
 	loop_free(t.loop);
 }
 
+static int on_again(void *ctx, uint64_t now_ns)
+{
+	struct trace *t = ctx;
+
+	(void)now_ns;
+	trace_add(t, 'a');
+	if (t->n == sizeof(t->seen) - 1)
+		return -ELOOP;
+	loop_timer_set(t->source, 1); /* long ago: it is always late */
+	return 0;
+}
+
+static int on_read_end(void *ctx, uint32_t events)
+{
+	struct trace *t = ctx;
+
+	(void)events;
+	loop_exit(t->loop, 7);
+	return 0;
+}
+
+static void a_timer_that_is_always_late_lets_others_run(void)
+{
+	struct trace t = { 0 };
+	int fds[2];
+
+	CHECK_INT(loop_new(&t.loop), 0);
+	CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
+	CHECK_INT(write(fds[1], "x", 1), 1);
+	CHECK_INT(loop_add_timer(t.loop, on_again, &t, &t.source), 0);
+	CHECK_INT(loop_add_fd(t.loop, fds[0], EPOLLIN, 5, on_read_end, &t, &t.victim), 0);
+	loop_timer_set(t.source, 1);
+	CHECK_INT(loop_run(t.loop), 7);
+	loop_source_free(t.source);
+	loop_source_free(t.victim);
+	loop_free(t.loop);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 static int on_slow(void *ctx, uint64_t now_ns)
 {
 	uint64_t until_ns = now_ns + LOOP_SLICE_NS + NSEC_PER_MSEC;
@@ -221,5 +261,7 @@ TEST_MAIN({ "timers_fire_in_order_of_time", timers_fire_in_order_of_time },
 	    a_freed_source_is_not_called_in_the_same_round },
 	  { "a_failing_callback_ends_the_run", a_failing_callback_ends_the_run },
 	  { "signals_arrive_through_the_loop", signals_arrive_through_the_loop },
+	  { "a_timer_that_is_always_late_lets_others_run",
+	    a_timer_that_is_always_late_lets_others_run },
 	  { "a_callback_over_its_slice_is_counted", a_callback_over_its_slice_is_counted },
 	  { "sources_are_bounded", sources_are_bounded })
