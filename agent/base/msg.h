@@ -3,7 +3,7 @@
  * Typed, bounded messages between our own programs: one SOCK_SEQPACKET packet is
  * one message, an 8-byte header and a payload, with at most one descriptor
  * (unix(7), SCM_RIGHTS). Host byte order: both ends are the same build on the
- * same host. msg_write_* and msg_read_* build and take apart payloads; a reader
+ * same host. msg_put_* and msg_get_* build and take apart payloads; a reader
  * is total and sticky: after the first short read all values are zero and
  * msg_reader_end() fails.
  */

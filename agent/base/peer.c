@@ -48,6 +48,12 @@ static void queue_pop(struct peer *p)
 	free(q);
 }
 
+static void queue_clear(struct peer *p)
+{
+	while (p->first != NULL)
+		queue_pop(p);
+}
+
 static void update_events(struct peer *p)
 {
 	uint32_t events = (p->is_paused ? 0u : (uint32_t)EPOLLIN) |
@@ -62,8 +68,7 @@ static void shut(struct peer *p)
 	loop_source_free(take_ptr(p->source));
 	if (p->fd >= 0)
 		(void)close(take_fd(p->fd));
-	while (p->first != NULL)
-		queue_pop(p);
+	queue_clear(p);
 	p->is_open = false;
 }
 
@@ -114,45 +119,54 @@ static int dispatch(struct peer *p, struct msg *m)
 	return r;
 }
 
+/* Serves a turn's messages. False when the peer is over or gone. */
+static bool receive(struct peer *p)
+{
+	bool is_gone = false;
+
+	p->is_gone = &is_gone;
+	for (int i = 0; i < MESSAGES_PER_TURN && !p->is_paused; i++) {
+		struct msg m = { .fd = -1 };
+		int r = msg_recv(p->fd, p->buffer, BUFFER_SIZE, &m);
+
+		if (r == -EAGAIN)
+			break;
+		/* unix(7): the other end closed with messages unread. Said once; what it
+		 * had sent comes behind it. */
+		if (r == -ECONNRESET)
+			continue;
+		if (r > 0) {
+			r = dispatch(p, &m);
+			if (is_gone)
+				return false;
+			if (r >= 0)
+				continue;
+		}
+		p->is_gone = NULL;
+		end(p, r);
+		return false;
+	}
+	p->is_gone = NULL;
+	return true;
+}
+
 static int on_fd(void *ctx, uint32_t epoll_events)
 {
 	struct peer *p = ctx;
-	bool is_gone = false;
-	int r = 0;
 
 	if ((epoll_events & EPOLLOUT) != 0) {
-		r = queue_send(p);
-		if (r < 0 && r != -EAGAIN) {
+		int r = queue_send(p);
+
+		if (r == -EPIPE || r == -ECONNRESET) {
+			queue_clear(p); /* nobody reads it; what the other sent is still heard */
+		} else if (r < 0 && r != -EAGAIN) {
 			end(p, r);
 			return 0;
 		}
 		update_events(p);
 	}
-	if ((epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+	if ((epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0 || !receive(p))
 		return 0;
-
-	p->is_gone = &is_gone;
-	for (int i = 0; i < MESSAGES_PER_TURN && !p->is_paused; i++) {
-		struct msg m = { .fd = -1 };
-
-		r = msg_recv(p->fd, p->buffer, BUFFER_SIZE, &m);
-		if (r == -EAGAIN)
-			break;
-		if (r == 0 || r < 0) {
-			p->is_gone = NULL;
-			end(p, r);
-			return 0;
-		}
-		r = dispatch(p, &m);
-		if (is_gone)
-			return 0;
-		if (r < 0 || !p->is_open) {
-			p->is_gone = NULL;
-			end(p, r);
-			return 0;
-		}
-	}
-	p->is_gone = NULL;
 	/* A paused peer still hears of its end: EPOLLHUP cannot be masked. */
 	if (p->is_paused && (epoll_events & EPOLLHUP) != 0)
 		end(p, 0);

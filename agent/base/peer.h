@@ -42,7 +42,8 @@ struct peer_table {
 	const struct peer_row *rows;
 	size_t n_rows;
 	unsigned int priority; /* of its descriptor in the loop */
-	/* Told once when the peer is over: 0 at end of stream, else the reason.
+	/* Told once when the peer is over, behind all that it had sent (unless reading is
+	 * paused): 0 at end of stream, else the reason.
 	 * The callee frees the peer (peer_free) or keeps it for its counters. */
 	void (*closed)(void *ctx, struct peer *p, int reason);
 };
@@ -54,7 +55,8 @@ void peer_free(struct peer *p);
 DEFINE_CLEANUP(struct peer *, peer, peer_free)
 
 /* Sends or queues. fd (-1 for none) stays the caller's (a queued one is dup'ed).
- * -ENOBUFS when PEER_QUEUE_MAX is reached (counted), -EMSGSIZE, -EPIPE. */
+ * -ENOBUFS when PEER_QUEUE_MAX is reached (what is dropped is the caller's to count),
+ * -EMSGSIZE, -EPIPE, -ENOMEM, errno of sendmsg(2) or of the dup. */
 must_check int peer_send(struct peer *p, uint16_t type, struct str head, struct str tail, int fd);
 
 /* peer_send() without descriptor and tail. */

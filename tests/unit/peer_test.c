@@ -321,6 +321,36 @@ static void a_paused_peer_waits_but_hears_the_end(void)
 	world_done(&w);
 }
 
+/* unix(7): who closes with messages unread resets the connection; what it had sent
+ * before stands in our queue all the same. */
+static void last_words_are_heard(bool is_queueing)
+{
+	static char chunk[64 * 1024];
+	const struct str text = { chunk, is_queueing ? sizeof(chunk) : 4 };
+	struct world w;
+
+	world_init(&w);
+	do
+		CHECK_INT(peer_send(w.peer, TYPE_DATA, text, (struct str){ 0 }, -1), 0);
+	while (is_queueing && peer_queued(w.peer) == 0);
+	for (int i = 0; i < 20; i++) /* more than one turn serves */
+		CHECK_INT(msg_send(w.other, TYPE_DATA, STR("last"), (struct str){ 0 }, -1), 0);
+	(void)close(w.other);
+	w.other = -1;
+	for (int i = 0; i < 5 && !w.is_closed; i++)
+		turn(&w);
+	CHECK_INT(w.seen, 20);
+	CHECK(w.is_closed);
+	CHECK_INT(w.reason, 0);
+	world_done(&w);
+}
+
+static void what_a_dead_one_said_is_heard(void)
+{
+	last_words_are_heard(false);
+	last_words_are_heard(true);
+}
+
 static void payload_readers_are_total(void)
 {
 	const uint8_t bytes[] = { 1, 0, 0, 0, 200, 0, 0, 0, 'x' };
@@ -370,5 +400,6 @@ TEST_MAIN({ "a_message_reaches_its_handler", a_message_reaches_its_handler },
 	  { "a_handlers_error_is_the_reason", a_handlers_error_is_the_reason },
 	  { "a_slow_reader_is_queued_then_refused", a_slow_reader_is_queued_then_refused },
 	  { "a_paused_peer_waits_but_hears_the_end", a_paused_peer_waits_but_hears_the_end },
+	  { "what_a_dead_one_said_is_heard", what_a_dead_one_said_is_heard },
 	  { "payload_readers_are_total", payload_readers_are_total },
 	  { "payloads_round_trip", payloads_round_trip })
