@@ -72,6 +72,16 @@ static inline void test_check_strn(const char *file, int line, const char *expr,
 			  want);
 }
 
+/* The number that s begins with. */
+static inline uint64_t test_u64(const char *s)
+{
+	uint64_t v = 0;
+
+	for (; *s >= '0' && *s <= '9'; s++)
+		v = v * 10 + (uint64_t)(*s - '0');
+	return v;
+}
+
 #define TEST_MAIN(...)                                                                             \
 	int main(void)                                                                             \
 	{                                                                                          \

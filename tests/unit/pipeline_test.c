@@ -210,7 +210,7 @@ static void take_record(const struct event_record *rec)
 	rig.body[rec->body.n] = '\0';
 	count = strstr(rig.body, "\"DroppedCount\":");
 	if (count != NULL)
-		rig.dropped += strtoull(count + 15, NULL, 10);
+		rig.dropped += test_u64(count + 15);
 }
 
 /* Takes the batches that are there; acknowledges them when asked to. */

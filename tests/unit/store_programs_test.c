@@ -414,7 +414,7 @@ static void store_recovers_from_a_full_disk(void)
 	health_get(control, HEALTH_ISSUES, text);
 	CHECK_STR(text, "journal cannot be written: No space left on device");
 	health_get(control, HEALTH_JOURNAL_EVENTS, text);
-	CHECK_INT(strtoull(text, NULL, 10), (batch - 1) * 500);
+	CHECK_INT(test_u64(text), (batch - 1) * 500);
 	CHECK_INT(mount(NULL, p.journal, NULL, MS_REMOUNT, "size=64m"), 0);
 	batch_send(sensor, batch, batch * 1000, 500);
 	a = ack_get(sensor);
