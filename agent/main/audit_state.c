@@ -54,8 +54,9 @@ static int read_boot_id(char out[BOOT_ID_LEN + 1])
 	return str_copy(id, out, BOOT_ID_LEN + 1);
 }
 
-/* proc(5): field 22 of /proc/PID/stat, of a process that has not ended. Field 2, the program's name in parentheses,
- * may hold blanks and parentheses itself, so the count starts behind the last one. */
+/* proc(5): field 22 of /proc/PID/stat, of a process that has not ended. Field 2, the program's name
+ * in parentheses, may hold blanks and parentheses itself, so the count starts behind the last one.
+ */
 static int read_start_ticks(pid_t pid, uint64_t *ret_ticks)
 {
 	cleanup_(buf_cleanup) struct buf b;

@@ -22,7 +22,7 @@ static const char *const stmt_texts[JOURNAL_STMTS] = {
 				" ON CONFLICT(origin) WHERE origin IS NOT NULL DO NOTHING",
 	[JOURNAL_STMT_OFFER] = "UPDATE cursors SET offered = ?1 WHERE name = 'cloud'",
 	[JOURNAL_STMT_CURSOR] = "UPDATE cursors SET seq = ?1, offered = max(offered, ?1)"
-			       " WHERE name = 'cloud'",
+				" WHERE name = 'cloud'",
 	[JOURNAL_STMT_FETCH] = "SELECT seq, ts, mono, body FROM events WHERE seq > ?1"
 			       " ORDER BY seq LIMIT ?2",
 	[JOURNAL_STMT_DROPPED] = "SELECT kind, n, first, last FROM dropped WHERE last < ?1"
