@@ -5,6 +5,7 @@
 
 #define HEAD_SIZE 12u	    /* u64 batch, u32 count: MSG_EVENTS_PUT */
 #define RECORD_HEAD_MAX 64u /* fields of an event_record beside its body */
+#define RESERVE 16384u	    /* most batches of a quiet host fit */
 #define SPARE_MAX 2u	    /* empty buffers kept */
 
 struct batch {
@@ -72,7 +73,13 @@ static int batch_open(struct batches *b)
 	else
 		buf_init(&open->payload, MSG_PAYLOAD_MAX);
 	buf_clear(&open->payload);
+	(void)buf_reserve(&open->payload, RESERVE);  /* a failure shows in the next call */
 	buf_add(&open->payload, head, sizeof(head)); /* filled in when it is sealed */
+	if (buf_error(&open->payload) < 0) {
+		buf_done(&open->payload);
+		*open = (struct batch){ 0 };
+		return -ENOMEM;
+	}
 	b->has_open = true;
 	return 0;
 }

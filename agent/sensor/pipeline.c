@@ -14,7 +14,6 @@
 #define SLICE_NS LOOP_SLICE_NS
 #define CLOCK_RECORDS 32u /* records between two looks at the clock */
 #define TICK_NS NSEC_PER_SEC
-#define RETRY_NS NSEC_PER_SEC /* after the store refused a batch */
 #define RECENT_NS (300 * NSEC_PER_SEC)
 #define SOCKET_PRIORITY 0
 /* A stamp so far behind the newest one begins a new reckoning: the clock was set back. */
@@ -476,7 +475,7 @@ static void settle_gaps(struct pipeline *p)
 	p->gaps_seen = p->gaps.count;
 	note_loss(p, p->had_enobufs ? AUDIT_LOSS_SOCKET : AUDIT_LOSS_GAP, fresh);
 	/* Both times of one settling: what was lost by then has been counted. */
-	if (p->now.mono_ns - p->overflow_ns > 2 * GAPS_SETTLE_NS)
+	if (p->now.mono_ns - p->overflow_ns > 2 * p->gaps.settle_ns)
 		p->had_enobufs = false;
 }
 
@@ -515,7 +514,7 @@ static int on_tick_timer(void *ctx, uint64_t now_ns)
 		commit_idle(p);
 	}
 	proctable_sweep(p->procs, &p->now);
-	loop_timer_set(p->tick_timer, p->now.mono_ns + TICK_NS);
+	loop_timer_set(p->tick_timer, p->now.mono_ns + p->o.tick_ns);
 	return 0;
 }
 
@@ -535,7 +534,7 @@ static int timers_make(struct pipeline *p)
 	if (ret == 0)
 		ret = loop_add_timer(l, on_tick_timer, p, &p->tick_timer);
 	if (ret == 0)
-		loop_timer_set(p->tick_timer, p->now.mono_ns + TICK_NS);
+		loop_timer_set(p->tick_timer, p->now.mono_ns + p->o.tick_ns);
 	return ret;
 }
 
@@ -569,10 +568,12 @@ int pipeline_new(const struct pipeline_options *options, struct pipeline **ret_p
 	if (p == NULL)
 		return -ENOMEM;
 	p->o = *options;
+	if (p->o.tick_ns == 0)
+		p->o.tick_ns = TICK_NS;
 	p->sock = -1;
 	p->flush_ns = 200 * NSEC_PER_MSEC;
 	buf_init(&p->body, EVENT_LINE_MAX);
-	audit_gaps_init(&p->gaps);
+	audit_gaps_init(&p->gaps, p->o.tick_ns);
 	now_update(p);
 	ret = parts_make(p);
 	if (ret == 0)
@@ -713,7 +714,7 @@ int pipeline_ack(struct pipeline *p, const void *data, size_t len)
 	now_update(p);
 	if (error != 0) {
 		batches_unsend(p->batches);
-		loop_timer_set(p->retry_timer, p->now.mono_ns + RETRY_NS);
+		loop_timer_set(p->retry_timer, p->now.mono_ns + p->o.tick_ns);
 		return 0;
 	}
 	settled = batches_ack(p->batches, number, &mark);

@@ -27,6 +27,7 @@ struct pipeline_options {
 	/* Asks agentd for a heartbeat record; may be NULL. */
 	void (*heartbeat)(void *ctx, uint32_t sequence);
 	void *ctx;
+	uint64_t tick_ns; /* 0: a second; also the time before a refused batch is sent again */
 };
 
 /* Seeds the process table. -ENOMEM, errno of the loop or of /proc. */

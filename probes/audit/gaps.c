@@ -3,16 +3,14 @@
 
 #include <string.h>
 
-void audit_gaps_init(struct audit_gaps *g)
+void audit_gaps_init(struct audit_gaps *g, uint64_t settle_ns)
 {
-	*g = (struct audit_gaps){ 0 };
+	*g = (struct audit_gaps){ .settle_ns = settle_ns };
 }
 
 void audit_gaps_restart(struct audit_gaps *g)
 {
-	uint64_t count = g->count;
-
-	*g = (struct audit_gaps){ .count = count };
+	*g = (struct audit_gaps){ .settle_ns = g->settle_ns, .count = g->count };
 }
 
 /* Moves the base up to `to` and counts what was not seen below it. */
@@ -62,7 +60,7 @@ void audit_gaps_see(struct audit_gaps *g, uint32_t serial, uint64_t now_ns)
 
 void audit_gaps_settle(struct audit_gaps *g, uint64_t now_ns)
 {
-	if (!g->is_started || now_ns - g->mark_ns < GAPS_SETTLE_NS)
+	if (!g->is_started || now_ns - g->mark_ns < g->settle_ns)
 		return;
 	/* All that was ahead of `mark` when it was taken may still be on its way. */
 	if ((int32_t)(g->mark - g->base) > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Counts kernel serials that never arrived. Records come out of order, so a missing
- * serial counts only when it is older than GAPS_SETTLE_NS or far behind. A gap shows
+ * serial counts only when it is older than a settling time or far behind. A gap shows
  * loss on the socket only: an event that the kernel itself drops takes no serial.
  * Plain memory of its owner; the clock is a parameter.
  */
@@ -14,15 +14,17 @@
 
 struct audit_gaps {
 	uint64_t seen[GAPS_WINDOW / 64]; /* bit per serial modulo the window */
-	uint64_t count;			 /* serials given up so far */
-	uint64_t mark_ns;		 /* when `mark` was taken */
-	uint32_t base;			 /* everything before is settled */
-	uint32_t last;			 /* highest seen */
-	uint32_t mark;			 /* highest seen at mark_ns */
+	uint64_t settle_ns;
+	uint64_t count;	  /* serials given up so far */
+	uint64_t mark_ns; /* when `mark` was taken */
+	uint32_t base;	  /* everything before is settled */
+	uint32_t last;	  /* highest seen */
+	uint32_t mark;	  /* highest seen at mark_ns */
 	bool is_started;
 };
 
-void audit_gaps_init(struct audit_gaps *g);
+/* settle_ns: how long a serial may be on its way, e.g. GAPS_SETTLE_NS. */
+void audit_gaps_init(struct audit_gaps *g, uint64_t settle_ns);
 
 /* Serials start anew: another boot or another source. Keeps the count. */
 void audit_gaps_restart(struct audit_gaps *g);

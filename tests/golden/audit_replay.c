@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	r.normaliser = normaliser;
 	r.event = event;
 	buf_init(&r.out, (size_t)2 * EVENT_LINE_MAX);
-	audit_gaps_init(&r.gaps);
+	audit_gaps_init(&r.gaps, GAPS_SETTLE_NS);
 	ret = replay(&r, strcmp(argv[1], "log") == 0);
 	buf_done(&r.out);
 	return ret < 0 ? 1 : 0;

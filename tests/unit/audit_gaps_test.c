@@ -14,7 +14,7 @@ static uint64_t settle_twice(uint64_t now)
 
 static void order_does_not_matter(void)
 {
-	audit_gaps_init(&g);
+	audit_gaps_init(&g, GAPS_SETTLE_NS);
 	for (uint32_t i = 100; i < 200; i += 2) {
 		audit_gaps_see(&g, i + 1, 0);
 		audit_gaps_see(&g, i, 0);
@@ -25,7 +25,7 @@ static void order_does_not_matter(void)
 
 static void counts_what_never_came(void)
 {
-	audit_gaps_init(&g);
+	audit_gaps_init(&g, GAPS_SETTLE_NS);
 	audit_gaps_see(&g, 10, 0);
 	audit_gaps_see(&g, 15, 0);
 	audit_gaps_settle(&g, GAPS_SETTLE_NS - 1);
@@ -39,7 +39,7 @@ static void counts_what_never_came(void)
 
 static void a_jump_counts_without_walking(void)
 {
-	audit_gaps_init(&g);
+	audit_gaps_init(&g, GAPS_SETTLE_NS);
 	audit_gaps_see(&g, 1, 0);
 	audit_gaps_see(&g, 1000001, 0);
 	CHECK_INT(settle_twice(0), 999999);
@@ -47,7 +47,7 @@ static void a_jump_counts_without_walking(void)
 
 static void wraps_at_32_bits(void)
 {
-	audit_gaps_init(&g);
+	audit_gaps_init(&g, GAPS_SETTLE_NS);
 	for (uint32_t i = 0; i < 100; i++)
 		audit_gaps_see(&g, UINT32_MAX - 49 + i, 0);
 	CHECK_INT(settle_twice(0), 0);
@@ -55,7 +55,7 @@ static void wraps_at_32_bits(void)
 
 static void another_boot_starts_anew(void)
 {
-	audit_gaps_init(&g);
+	audit_gaps_init(&g, GAPS_SETTLE_NS);
 	audit_gaps_see(&g, 5000000, 0);
 	audit_gaps_see(&g, 7, 0);
 	audit_gaps_see(&g, 8, 0);
