@@ -5,6 +5,11 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+/* asm-generic/socket.h of Linux 6.16; the headers of the oldest base lack it. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* More descriptors than a message may carry, so that extra ones are seen and closed. */
 #define FDS_MAX 4u
 
@@ -28,6 +33,11 @@ int msg_pair(int ret_fds[2])
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return 0;
+}
+
+void msg_refuse_fds(int sock)
+{
+	(void)setsockopt(sock, SOL_SOCKET, SO_PASSRIGHTS, &(int){ 0 }, sizeof(int));
 }
 
 int msg_send(int sock, uint16_t type, struct str head, struct str tail, int fd)

@@ -30,6 +30,12 @@ struct msg {
  * two full messages each way. Returns 0 or errno of socketpair. */
 must_check int msg_pair(int ret_fds[2]);
 
+/* For an end that expects no descriptor: the kernel refuses the sender's (-EPERM
+ * there; SO_PASSRIGHTS, Linux 6.16). Closing what came unasked may wait for as long
+ * as its sender likes: a TCP socket with SO_LINGER, a file of a dead server. Older
+ * kernels do not know it, there such a descriptor arrives and ends the peer. */
+void msg_refuse_fds(int sock);
+
 /* Sends one packet. head and tail are sent one after the other (either may be
  * empty). fd -1 for none; stays the caller's. -EAGAIN when the socket is full,
  * -EMSGSIZE over MSG_PAYLOAD_MAX, -EPIPE when the other end is gone. */

@@ -157,6 +157,7 @@ int spawn_role(enum role_id role, const struct paths *paths, struct spawned *ret
 	(void)close(fds[1]);
 	if (theirs < 0)
 		return -EMFILE;
+	msg_refuse_fds(ours); /* no request of broker.h carries one */
 	spawn_ids(role, &plan.uid, &plan.gid);
 	argv_make(&plan, paths, journal, sizeof(journal));
 	plan.program = program;

@@ -236,6 +236,25 @@ static void descriptors_never_leak(void)
 	world_done(&w);
 }
 
+static void unwanted_descriptors_are_refused_to_their_sender(void)
+{
+	int fds[2];
+
+	CHECK_INT(msg_pair(fds), 0);
+	msg_refuse_fds(fds[0]);
+
+	int r = msg_send(fds[1], TYPE_WITH_FD, STR("x"), (struct str){ 0 }, 0);
+
+	if (r == 0)
+		printf("# this kernel has no SO_PASSRIGHTS\n");
+	else
+		CHECK_INT(r, -EPERM);
+	CHECK_INT(msg_send(fds[1], TYPE_DATA, STR("x"), (struct str){ 0 }, -1), 0);
+	CHECK_INT(msg_send(fds[0], TYPE_WITH_FD, STR("x"), (struct str){ 0 }, 0), 0);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 static void a_handler_may_free_its_peer(void)
 {
 	struct world w;
@@ -396,6 +415,8 @@ TEST_MAIN({ "a_message_reaches_its_handler", a_message_reaches_its_handler },
 	  { "malformed_packets_end_the_peer", malformed_packets_end_the_peer },
 	  { "an_oversized_packet_ends_the_peer", an_oversized_packet_ends_the_peer },
 	  { "descriptors_never_leak", descriptors_never_leak },
+	  { "unwanted_descriptors_are_refused_to_their_sender",
+	    unwanted_descriptors_are_refused_to_their_sender },
 	  { "a_handler_may_free_its_peer", a_handler_may_free_its_peer },
 	  { "a_handlers_error_is_the_reason", a_handlers_error_is_the_reason },
 	  { "a_slow_reader_is_queued_then_refused", a_slow_reader_is_queued_then_refused },

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# agentd alone with programs that misbehave (hostile.c): whatever a role does,
+# agentd goes on, loses no child and no descriptor, and stops when told. No audit:
+# without a licence agentd leaves it alone.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+roles=(store hunt reporter sensor control)
+work=$(mktemp -d /tmp/endpoint-agent-test.XXXXXX) || exit 1
+chmod 755 "$work"
+mkdir -p "$work"/{sbin,libexec/endpoint-agent,behaviour,etc/endpoint-agent/conf.d}
+cp "$build/sbin/agentd" "$work/sbin/"
+for role in "${roles[@]}"; do
+	cp "$build/tests/system/hostile" "$work/libexec/endpoint-agent/agent-$role"
+done
+configure() { printf '%s' "$1" >"$work/etc/endpoint-agent/conf.d/test.json"; }
+quick='{"supervise": {"pulse_ms": 100, "silence_ms": 1500, "backoff_min_ms": 50, "backoff_max_ms": 100}}'
+configure "$quick"
+
+# start [COMMAND...]: agentd, run by COMMAND; its exit status will be in $work/status.
+start() {
+	: >"$work/agentd.log"
+	rm -f "$work/status" "$work/pid"
+	{
+		"$@" "$work/sbin/agentd" --prefix "$work" >>"$work/agentd.log" 2>&1 </dev/null &
+		echo $! >"$work/pid"
+		wait $!
+		echo $? >"$work/status"
+	} &
+	within 5 test -s "$work/pid"
+	agentd_pid=$(cat "$work/pid")
+}
+# stop: true when agentd ended by itself and left no process.
+stop() {
+	kill -TERM "$agentd_pid"
+	within 30 test -e "$work/status" || { kill -KILL "$agentd_pid"; echo "agentd does not stop"; }
+	not pgrep -f "$work/libexec" && same "$(cat "$work/status")" 0
+}
+agentd_pid=
+trial_clean() {
+	[ -z "$agentd_pid" ] || [ -e "$work/status" ] || kill -KILL "$agentd_pid"
+}
+trap trial_end EXIT
+
+# said PATTERN: in the log, behind its first $read lines.
+read=0
+said() { tail -n +$((read + 1)) "$work/agentd.log" | grep -E "$1"; }
+behave() { printf '%s\n' "$2" >"$work/behaviour/agent-$1"; }
+pid_of() { pgrep -P "$agentd_pid" -x "agent-$1"; }
+pids() { pgrep -P "$agentd_pid" | sort; }
+running() { said 'all programs run'; }
+no_zombie() { not pgrep -l -P "$agentd_pid" -r Z; }
+count_fds() { find "/proc/$agentd_pid/fd" -mindepth 1 | wc -l; }
+
+# A role that misbehaves is ended for it and agentd is none the worse.
+endures() { # BEHAVIOUR WHY
+	local fds
+	fds=$(count_fds)
+	read=$(wc -l <"$work/agentd.log")
+	behave hunt "$1"
+	kill -KILL "$(pid_of hunt)"
+	within 10 said "agent-hunt .*is killed: $2" || { tail -n 5 "$work/agentd.log"; return 1; }
+	behave hunt good
+	within 10 renewed || { echo "agent-hunt is not started again"; return 1; }
+	no_zombie && within 5 same "$(count_fds)" "$fds"
+}
+# What started before it was told to be good may still misbehave.
+renewed() {
+	local old
+	old=$(pid_of hunt)
+	kill -KILL "$old" && within 5 not test -d "/proc/$old" && within 5 pid_of hunt
+}
+kernel_is() { printf '%s\n' "$1" "$(uname -r)" | sort -V -C; }
+
+start
+check "agentd runs its programs" within 10 running
+check "one that reads no more is killed" endures deaf "no sign of life"
+check "an unknown message is" endures unknown "Protocol error"
+check "one that closes its socket is" endures closes "closed its socket"
+check "an answer to no pulse is" endures foretells "Protocol error"
+if kernel_is 6.16; then
+	check "a descriptor whose close would wait does not arrive" endures lingers "no sign of life"
+fi
+check "SIGTERM stops all" stop
+finish
