@@ -34,8 +34,9 @@ struct child {
 	struct loop_source *exit_source;
 	struct loop_source *timer; /* restart while down, deadlines otherwise */
 	uint64_t started_ns;
-	uint64_t heard_ns; /* last sign of life */
-	uint64_t ping;
+	uint64_t asked_ns; /* since when a pulse is unanswered, 0: none is */
+	uint64_t ping;	   /* number of the last pulse */
+	uint64_t pong;	   /* and of the last one answered */
 	uint64_t backoff_ms;
 	uint64_t deaths_ns[FAMILY_DEGRADED_DEATHS]; /* ring */
 	uint32_t n_deaths;
@@ -56,6 +57,7 @@ struct family {
 	const struct config *config;
 	const struct licence *licence;
 	struct loop_source *pulse;
+	uint64_t pulse_due_ns;
 	bool is_stopping;
 	struct child children[ROLES];
 };
@@ -106,10 +108,12 @@ static void send_link(struct child *c, enum role_id other, int fd)
 	buf_done(&b);
 }
 
-static void send_ping(struct child *c)
+static void send_ping(struct child *c, uint64_t now_ns)
 {
 	struct buf b;
 
+	if (c->asked_ns == 0)
+		c->asked_ns = now_ns;
 	buf_init(&b, MSG_PING_MAX);
 	msg_put_u64(&b, ++c->ping);
 	child_send(c, MSG_PING, &b, -1);
@@ -300,7 +304,6 @@ static int on_ready(void *ctx, struct peer *p, struct msg *m)
 	c->state = CHILD_READY;
 	c->has_seccomp = cage[0];
 	c->landlock_abi = cage[1];
-	c->heard_ns = loop_now_ns(c->family->loop);
 	loop_timer_set(c->timer, UINT64_MAX);
 	c->family->ops->ready(c->family->ctx, c->role, p);
 	return 0;
@@ -313,9 +316,10 @@ static int on_pong(void *ctx, struct peer *p, struct msg *m)
 
 	(void)p;
 	memcpy(&number, m->data, sizeof(number));
-	if (number == 0 || number > c->ping)
+	if (number <= c->pong || number > c->ping) /* each once: no flood of old answers */
 		return -EPROTO;
-	c->heard_ns = loop_now_ns(c->family->loop);
+	c->pong = number;
+	c->asked_ns = number == c->ping ? 0 : loop_now_ns(c->family->loop);
 	return 0;
 }
 
@@ -406,7 +410,8 @@ static void child_start(struct child *c)
 	int e = child_launch(c);
 
 	c->started_ns = now_ns;
-	c->heard_ns = now_ns;
+	c->asked_ns = 0;
+	c->pong = c->ping;
 	if (e < 0) {
 		log_error("%s cannot be started: %s", roles[c->role].program, strerrordesc_np(-e));
 		(void)snprintf(c->last_end, sizeof(c->last_end), "start: %s", strerrordesc_np(-e));
@@ -424,25 +429,32 @@ static void child_start(struct child *c)
 	connect_links(c);
 }
 
-/* Asks every running role for a sign of life and kills the silent. */
+static void pulse_arm(struct family *f, uint64_t at_ns)
+{
+	f->pulse_due_ns = at_ns;
+	loop_timer_set(f->pulse, at_ns);
+}
+
+/* Asks every running role for a sign of life and kills the silent. Time in which
+ * agentd itself did not run (stopped, or the whole machine was) is nobody's silence:
+ * the answers may wait to be read. */
 static int on_pulse(void *ctx, uint64_t now_ns)
 {
 	struct family *f = ctx;
 	uint64_t silence_ns = cfg_u64(f->config, CFG_SUPERVISE_SILENCE_MS) * NSEC_PER_MSEC;
+	uint64_t late_ns = now_ns - f->pulse_due_ns;
 
 	for (size_t i = 0; i < ROLES; i++) {
 		struct child *c = &f->children[i];
 
 		if (c->state != CHILD_READY || c->peer == NULL)
 			continue;
-		if (now_ns - c->heard_ns > silence_ns) {
+		if (c->asked_ns != 0 && now_ns - c->asked_ns > late_ns + silence_ns)
 			child_kill(c, "no sign of life");
-			continue;
-		}
-		send_ping(c);
+		else
+			send_ping(c, now_ns);
 	}
-	loop_timer_set(f->pulse,
-		       now_ns + cfg_u64(f->config, CFG_SUPERVISE_PULSE_MS) * NSEC_PER_MSEC);
+	pulse_arm(f, now_ns + cfg_u64(f->config, CFG_SUPERVISE_PULSE_MS) * NSEC_PER_MSEC);
 	return 0;
 }
 
@@ -507,7 +519,7 @@ void family_start(struct family *f, const struct config *config, const struct li
 	f->licence = licence;
 	for (size_t i = 0; i < ROLES; i++)
 		child_start(&f->children[i]);
-	loop_timer_set(f->pulse, loop_now_ns(f->loop));
+	pulse_arm(f, loop_now_ns(f->loop));
 }
 
 void family_set_config(struct family *f, const struct config *config)

@@ -2,8 +2,9 @@
 /*
  * Stands in for any role under a real agentd and misbehaves as the file
  * <prefix>/behaviour/<program> says, one word; without that file it is good: READY,
- * an answer to each pulse, its end when told. It knows no cage: what it tries is
- * what somebody could who had taken a role over.
+ * an answer to each pulse and a byte more in <prefix>/pulses/<program>, its end when
+ * told. It knows no cage: what it tries is what somebody could who had taken a role
+ * over.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@ struct actor {
 	char does[32];
 	char *buffer;
 	uint64_t first_ping; /* 0 before one came */
+	int count_fd;	     /* file whose length is the number of pulses answered */
 };
 
 static int say(uint16_t type, const void *data, size_t n, int fd)
@@ -98,6 +100,7 @@ static void on_ping(struct actor *a, const struct msg *m)
 		a->first_ping = ping;
 	misbehave(a, ping);
 	(void)say(MSG_PONG, &ping, sizeof(ping), -1);
+	(void)!write(a->count_fd, ".", 1);
 }
 
 /* Leaves a second after it was told, with a pulse unread, as one does that ends its work. */
@@ -115,6 +118,8 @@ static void behaviour_read(struct actor *a, const char *prefix, const char *prog
 	char path[PATHS_MAX], text[sizeof(a->does)];
 	struct buf b;
 
+	if (fs_path(path, sizeof(path), "%s/pulses/%s", prefix, program) == 0)
+		a->count_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	buf_init_fixed(&b, text, sizeof(text));
 	if (fs_path(path, sizeof(path), "%s/behaviour/%s", prefix, program) < 0 ||
 	    fs_read_file(AT_FDCWD, path, &b) < 0)

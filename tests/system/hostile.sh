@@ -9,7 +9,8 @@
 roles=(store hunt reporter sensor control)
 work=$(mktemp -d /tmp/endpoint-agent-test.XXXXXX) || exit 1
 chmod 755 "$work"
-mkdir -p "$work"/{sbin,libexec/endpoint-agent,behaviour,etc/endpoint-agent/conf.d}
+mkdir -p "$work"/{sbin,libexec/endpoint-agent,behaviour,pulses,etc/endpoint-agent/conf.d}
+chmod 777 "$work/pulses" # of the roles' own users
 cp "$build/sbin/agentd" "$work/sbin/"
 for role in "${roles[@]}"; do
 	cp "$build/tests/system/hostile" "$work/libexec/endpoint-agent/agent-$role"
@@ -71,6 +72,20 @@ renewed() {
 	old=$(pid_of hunt)
 	kill -KILL "$old" && within 5 not test -d "/proc/$old" && within 5 pid_of hunt
 }
+answered() { stat -c %s "$work/pulses/agent-hunt"; }
+answers_more() { [ "$(answered)" -ge "$1" ]; }
+# survive SECONDS: all answer three pulses more within SECONDS and live.
+survive() {
+	local before
+	before=$(pids)
+	within "$1" answers_more $(($(answered) + 3)) && same "$(pids)" "$before"
+}
+outlives_stop() {
+	kill -STOP "$agentd_pid"
+	sleep 3 # twice the silence that is allowed: time itself is tried
+	kill -CONT "$agentd_pid"
+	survive 10
+}
 kernel_is() { printf '%s\n' "$1" "$(uname -r)" | sort -V -C; }
 
 start
@@ -79,8 +94,13 @@ check "one that reads no more is killed" endures deaf "no sign of life"
 check "an unknown message is" endures unknown "Protocol error"
 check "one that closes its socket is" endures closes "closed its socket"
 check "an answer to no pulse is" endures foretells "Protocol error"
+check "a flood of old answers is" endures replays "Protocol error"
 if kernel_is 6.16; then
 	check "a descriptor whose close would wait does not arrive" endures lingers "no sign of life"
 fi
+check "none is killed because agentd itself was stopped" outlives_stop
+configure '{"supervise": {"pulse_ms": 2000, "silence_ms": 1000}}'
+kill -HUP "$agentd_pid"
+check "none is killed because pulses are rare" survive 20
 check "SIGTERM stops all" stop
 finish
