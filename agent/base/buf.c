@@ -168,13 +168,6 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
-/* Characters that change how a terminal shows the text around them. */
-static bool is_format_character(uint32_t cp)
-{
-	return (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x202a && cp <= 0x202e) ||
-	       (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
-}
-
 static void escape_byte(struct buf *b, uint8_t c)
 {
 	switch (c) {
@@ -217,12 +210,10 @@ void buf_add_escaped(struct buf *b, struct str s)
 		size_t len = utf8_sequence_len((struct str){ .p = s.p + i, .n = s.n - i });
 		uint32_t cp = utf8_code_point(s.p + i, len == 0 ? 1 : len);
 
-		/* U+0080..U+009F are control characters too: some terminals
-		 * obey CSI as U+009B. */
 		if (len < 2) {
 			escape_byte(b, (uint8_t)s.p[i]);
 			len = 1;
-		} else if (cp < 0xa0 || is_format_character(cp)) {
+		} else if (utf8_is_unsafe(cp)) {
 			buf_printf(b, "\\u{%04" PRIX32 "}", cp);
 		} else {
 			buf_add(b, s.p + i, len);

@@ -30,6 +30,7 @@ struct scanner {
 
 	jsonr_member_fn fn; /* told about the members of the top-level object */
 	void *ctx;
+	bool is_for_array;    /* fn is told about the elements of the top-level array */
 	struct str key;	      /* of the member that is being read */
 	size_t member_at;     /* where its value starts */
 	enum jsonr_type type; /* of its value */
@@ -274,10 +275,11 @@ static enum expect after_value(const struct scanner *s)
 	return s->depth > 0 ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
 }
 
-/* A value has ended at i: a member of the top-level object is told. */
+/* A value has ended at i: a member of the top-level object is told, or an
+ * element of the top-level array. */
 static int value_end(struct scanner *s)
 {
-	if (s->fn == NULL || s->depth != 1 || !in_object(s))
+	if (s->fn == NULL || s->depth != 1 || in_object(s) == s->is_for_array)
 		return 0;
 
 	const struct jsonr_member m = {
@@ -423,6 +425,19 @@ int jsonr_scan(struct str text, const struct jsonr_limits *limits, jsonr_member_
 	if (r < 0 && ret_offset != NULL)
 		*ret_offset = s.i;
 	return r;
+}
+
+int jsonr_scan_array(struct str text, const struct jsonr_limits *limits, jsonr_member_fn fn,
+		     void *ctx)
+{
+	struct scanner s = { .fn = fn, .ctx = ctx, .is_for_array = true };
+	int r = scanner_run(&s, text, limits);
+
+	if (r < 0)
+		return r;
+	s.i = 0; /* what was scanned whole begins with a value */
+	skip_blanks(&s);
+	return text.p[s.i] == '[' ? 0 : -EINVAL;
 }
 
 /* Writes cp as UTF-8, room for four bytes; returns its length. */

@@ -47,6 +47,11 @@ typedef int (*jsonr_member_fn)(void *ctx, const struct jsonr_member *m);
 must_check int jsonr_scan(struct str text, const struct jsonr_limits *limits, jsonr_member_fn fn,
 			  void *ctx, size_t *ret_offset);
 
+/* The same for a top-level array (-EINVAL for anything else): calls fn for each
+ * element in order, with an empty key. For long lists that need no tree. */
+must_check int jsonr_scan_array(struct str text, const struct jsonr_limits *limits,
+				jsonr_member_fn fn, void *ctx);
+
 /* Resolves the escapes of a scanned string's inside (without its quotes) into
  * out (no NUL is added); returns the length, -ENOSPC when out_size is too small,
  * -EINVAL on a lone surrogate or \u0000. */

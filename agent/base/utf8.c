@@ -62,6 +62,17 @@ bool utf8_is_valid(struct str s)
 	return true;
 }
 
+bool utf8_is_unsafe(uint32_t code_point)
+{
+	uint32_t cp = code_point;
+
+	/* U+0080..U+009F: some terminals obey CSI as U+009B. */
+	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+		return true;
+	return (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x202a && cp <= 0x202e) ||
+	       (cp >= 0x2066 && cp <= 0x2069) || cp == 0xfeff;
+}
+
 /* Steps back from the cut to the start of the sequence that may be split; what
  * is no valid sequence there is cut where it is. */
 size_t utf8_cut(struct str s, size_t max)

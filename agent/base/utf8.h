@@ -13,5 +13,10 @@ uint32_t utf8_code_point(const char *p, size_t len);
 
 bool utf8_is_valid(struct str s);
 
+/* True for what a terminal obeys instead of showing: control characters (C0,
+ * DEL, C1) and those that reorder or hide the text around them (U+200B..U+200F,
+ * U+202A..U+202E, U+2066..U+2069, U+FEFF). */
+bool utf8_is_unsafe(uint32_t code_point);
+
 /* The largest n <= max with s cut at n not splitting a sequence. */
 size_t utf8_cut(struct str s, size_t max);

@@ -291,6 +291,36 @@ static void finds_the_line_of_a_path(void)
 	CHECK_INT(jsonr_line(STR("a\nb\n"), 99), 3);
 }
 
+static int collect_element(void *ctx, const struct jsonr_member *m)
+{
+	struct buf *b = ctx;
+
+	CHECK_INT(m->key.n, 0);
+	buf_printf(b, "<%.*s>", (int)m->raw.n, m->raw.p);
+	return str_eq(m->raw, STR("\"stop\"")) ? -ECANCELED : 0;
+}
+
+static void walks_the_elements_of_an_array(void)
+{
+	static const struct jsonr_limits small = { .max_bytes = 64, .max_depth = 4 };
+	cleanup_(buf_cleanup) struct buf b = { 0 };
+
+	buf_init(&b, 1024);
+	CHECK_INT(jsonr_scan_array(STR(" [1, [2,3],{\"a\":[4]} ,\"x\"]"), &small, collect_element,
+				   &b),
+		  0);
+	CHECK_STR(buf_cstr(&b), "<1><[2,3]><{\"a\":[4]}><\"x\">");
+	buf_clear(&b);
+	CHECK_INT(jsonr_scan_array(STR("[]"), &small, collect_element, &b), 0);
+	CHECK_INT(jsonr_scan_array(STR("{\"a\":[1]}"), &small, collect_element, &b), -EINVAL);
+	CHECK_INT(jsonr_scan_array(STR("7"), &small, collect_element, &b), -EINVAL);
+	CHECK_INT(jsonr_scan_array(STR(""), &small, collect_element, &b), -EINVAL);
+	CHECK_INT(b.len, 0);
+	CHECK_INT(jsonr_scan_array(STR("[1,\"stop\",2]"), &small, collect_element, &b), -ECANCELED);
+	CHECK_INT(jsonr_scan_array(STR("[1,2"), &small, collect_element, &b), -EINVAL);
+	CHECK_INT(jsonr_scan_array(STR("[[[[[1]]]]]"), &small, collect_element, &b), -ELOOP);
+}
+
 TEST_MAIN({ "accepts_rfc_8259", accepts_rfc_8259 },
 	  { "refuses_what_is_not_json", refuses_what_is_not_json },
 	  { "every_prefix_is_refused", every_prefix_is_refused },
@@ -299,4 +329,5 @@ TEST_MAIN({ "accepts_rfc_8259", accepts_rfc_8259 },
 	  { "says_what_is_wrong_and_where", says_what_is_wrong_and_where },
 	  { "refuses_too_many_values", refuses_too_many_values }, { "reads_values", reads_values },
 	  { "the_last_duplicate_wins_where_allowed", the_last_duplicate_wins_where_allowed },
-	  { "finds_the_line_of_a_path", finds_the_line_of_a_path })
+	  { "finds_the_line_of_a_path", finds_the_line_of_a_path },
+	  { "walks_the_elements_of_an_array", walks_the_elements_of_an_array })

@@ -65,5 +65,19 @@ static void cuts_between_characters(void)
 	CHECK_INT(utf8_cut(STR("\xe2\x82z"), 2), 2); /* no sequence to keep whole */
 }
 
+static void knows_what_a_terminal_obeys(void)
+{
+	static const uint32_t unsafe[] = { 0,	   0x1b,   0x1f,   0x7f,   0x80,   0x9b,   0x9f,
+					   0x200b, 0x200f, 0x202a, 0x202e, 0x2066, 0x2069, 0xfeff };
+	static const uint32_t safe[] = { ' ',	 '~',	 0xa0,	 0xe9,	 0x200a,  0x2010,  0x2029,
+					 0x202f, 0x2065, 0x206a, 0xfffd, 0x1f600, 0x10ffff };
+
+	for (size_t i = 0; i < ARRAY_LEN(unsafe); i++)
+		CHECK(utf8_is_unsafe(unsafe[i]));
+	for (size_t i = 0; i < ARRAY_LEN(safe); i++)
+		CHECK(!utf8_is_unsafe(safe[i]));
+}
+
 TEST_MAIN({ "knows_every_length", knows_every_length }, { "refuses_malformed", refuses_malformed },
-	  { "cuts_between_characters", cuts_between_characters })
+	  { "cuts_between_characters", cuts_between_characters },
+	  { "knows_what_a_terminal_obeys", knows_what_a_terminal_obeys })
