@@ -7,3 +7,5 @@ fuzz  += config payload host
 srcs  += agent/config/policy.c
 tests += policy
 fuzz  += onboard_blob
+srcs  += agent/config/control.c
+tests += control
