@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * agentctl: shows and steers the agent of this host. Called mdatp it behaves the
+ * same. Works with an agentd of another version: answers describe themselves.
+ */
+#include "agent/ctl/args.h"
+#include "agent/ctl/ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+static int terminal_columns(void)
+{
+	struct winsize w = { 0 };
+
+	if (isatty(STDOUT_FILENO) == 0)
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col == 0)
+		return 80;
+	return w.ws_col;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl c = { .program = "agentctl" };
+	struct ctl_line line = { 0 };
+	struct diag diag = { 0 };
+
+	if (argc > 0 && argv[0] != NULL && argv[0][0] != '\0') {
+		const char *slash = strrchr(argv[0], '/');
+
+		c.program = slash == NULL ? argv[0] : slash + 1;
+	}
+	c.columns = terminal_columns();
+	buf_init(&c.out, CTL_OUT_MAX);
+	int r = ctl_line_parse(argc, argv, &line, &diag);
+	if (r < 0)
+		return ctl_fail(&c, CONTROL_USAGE, "%s", diag.text);
+	c.is_json = line.is_json;
+	if (line.command == NULL || line.wants_help) {
+		/* "agentctl health --help" is "agentctl help health". */
+		if (line.command != NULL)
+			line.args = (struct ctl_args){ .operands = { line.command->name },
+						       .n_operands = 1 };
+		line.command = &ctl_help;
+	}
+	r = paths_init(line.prefix, &c.paths);
+	if (r < 0)
+		return ctl_fail(&c, CONTROL_USAGE, "--prefix: %s", strerrordesc_np(-r));
+	r = line.command->run(&c, &line.args);
+	if (r == 0)
+		r = ctl_flush(&c);
+	buf_done(&c.out);
+	return r;
+}
