@@ -43,59 +43,59 @@ static struct selection args_select(const struct audit_argv *v)
 	return s;
 }
 
-typedef void (*arg_fn)(struct norm *m, size_t *len, struct str arg);
+typedef void (*arg_fn)(struct norm *m, struct str arg);
 
-static void join_arg(struct norm *m, size_t *len, struct str arg)
+static void join_arg(struct norm *m, struct str arg)
 {
-	char *out = m->n->command_line;
-	size_t room = EVENT_STR_MAX - *len;
+	struct normaliser *n = m->n;
+	size_t room = EVENT_STR_MAX - n->command_line_len;
 
-	if (*len > 0 && room > 0) {
-		out[(*len)++] = ' ';
+	if (n->command_line_len > 0 && room > 0) {
+		n->command_line[n->command_line_len++] = ' ';
 		room--;
 	}
 	if (arg.n > room)
 		arg.n = room;
 	if (arg.n > 0)
-		memcpy(out + *len, arg.p, arg.n);
-	*len += arg.n;
+		memcpy(n->command_line + n->command_line_len, arg.p, arg.n);
+	n->command_line_len += arg.n;
 }
 
-static void put_arg(struct norm *m, size_t *len, struct str arg)
+static void put_arg(struct norm *m, struct str arg)
 {
-	(void)len;
 	event_add_str(m->e, EVENT_PROCESS_ARGS, arg);
 }
 
-/* Calls fn for each argument of the selection; returns the bytes joined. */
-static size_t args_each(struct norm *m, const struct selection *s, arg_fn fn)
+/* Calls fn for each argument of the selection. */
+static void args_each(struct norm *m, const struct selection *s, arg_fn fn)
 {
 	const struct audit_argv *v = m->n->argv;
-	size_t len = 0;
 
 	for (size_t i = 0; i < s->head; i++)
-		fn(m, &len, audit_argv_get(v, i));
+		fn(m, audit_argv_get(v, i));
 	if (s->is_complete)
-		return len;
+		return;
 
 	struct str part = audit_argv_get(v, s->head);
 
 	if (part.n > s->head_cut)
 		part.n = s->head_cut;
 	if (part.n > 0)
-		fn(m, &len, part);
-	fn(m, &len, STR("<...>"));
+		fn(m, part);
+	fn(m, STR("<...>"));
 	for (size_t i = s->tail; i < audit_argv_count(v); i++)
-		fn(m, &len, audit_argv_get(v, i));
-	return len;
+		fn(m, audit_argv_get(v, i));
 }
 
 /* The joined arguments, which borrow from the normaliser. */
 static struct str put_command_line(struct norm *m, const struct selection *s)
 {
 	const struct audit_argv *v = m->n->argv;
-	struct str line = { .p = m->n->command_line, .n = args_each(m, s, join_arg) };
+	struct str line = { .p = m->n->command_line };
 
+	m->n->command_line_len = 0;
+	args_each(m, s, join_arg);
+	line.n = m->n->command_line_len;
 	event_set_str(m->e, EVENT_PROCESS_COMMAND_LINE, line);
 	if (s->is_complete && !audit_argv_is_cut(v))
 		return line;
@@ -225,7 +225,7 @@ bool norm_exec(struct norm *m)
 	if (p != NULL && p->exe != 0 && !proc_image_is_newer(p, m->event_us))
 		event_set_str(m->e, EVENT_PREVIOUS_IMAGE, proctable_text(t, p->exe));
 	/* Last: what does not fit is left out, and they stand in the command line too. */
-	(void)args_each(m, &selection, put_arg);
+	args_each(m, &selection, put_arg);
 	if (p != NULL)
 		proctable_exec(t, p, &hint, command_line, m->cwd);
 	return true;

@@ -48,7 +48,8 @@ struct normaliser {
 	char path2[SCRATCH_SIZE];
 	char cwd[SCRATCH_SIZE];
 	char key[1024];
-	char command_line[EVENT_STR_MAX + 1];
+	size_t command_line_len;
+	char command_line[EVENT_STR_MAX];
 };
 
 /* One audit event being turned into an event. */
