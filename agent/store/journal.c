@@ -397,10 +397,8 @@ static int mark_load(struct journal *j, uint64_t now_real_us)
 
 int journal_open(struct journal *j, uint64_t now_real_us, struct diag *diag)
 {
-	int e = mark_load(j, now_real_us);
+	int e = j->db != NULL ? -EALREADY : mark_load(j, now_real_us);
 
-	if (j->db != NULL)
-		return -EALREADY;
 	if (e == 0)
 		e = file_open(j, diag);
 	if (e == -EUCLEAN)
