@@ -64,8 +64,16 @@ struct family {
 
 static void child_start(struct child *c);
 
-/* What is sent to a child; a failure ends it by the silence that follows. */
+static void child_kill(struct child *c, const char *why)
+{
+	if (c->pidfd < 0)
+		return;
+	log_warning("%s (pid %d) is killed: %s", roles[c->role].program, (int)c->pid, why);
+	(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+}
 
+/* A child that misses a message would run on with an old licence or without a link:
+ * it is better started anew. */
 static void child_send(struct child *c, uint16_t type, const struct buf *payload, int fd)
 {
 	int e = buf_error(payload);
@@ -74,8 +82,10 @@ static void child_send(struct child *c, uint16_t type, const struct buf *payload
 		return; /* closed, and killed for it */
 	if (e == 0)
 		e = peer_send(c->peer, type, buf_str(payload), (struct str){ 0 }, fd);
-	if (e < 0 && e != -EPIPE)
+	if (e < 0 && e != -EPIPE) {
 		log_error("%s: message %u: %s", roles[c->role].name, type, strerrordesc_np(-e));
+		child_kill(c, "a message does not reach it");
+	}
 }
 
 static void send_config(struct child *c)
@@ -138,8 +148,9 @@ static void connect_links(struct child *c)
 		int e = msg_pair(fds);
 
 		if (e < 0) {
-			log_error("link: %s", strerrordesc_np(-e));
-			continue;
+			log_error("link with %s: %s", roles[other->role].name, strerrordesc_np(-e));
+			child_kill(c, "it cannot be linked");
+			return;
 		}
 		send_link(c, other->role, fds[0]);
 		send_link(other, c->role, fds[1]);
@@ -149,14 +160,6 @@ static void connect_links(struct child *c)
 }
 
 /* Life and death. */
-
-static void child_kill(struct child *c, const char *why)
-{
-	if (c->pidfd < 0)
-		return;
-	log_warning("%s (pid %d) is killed: %s", roles[c->role].program, (int)c->pid, why);
-	(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-}
 
 static bool child_is_degraded(const struct child *c, uint64_t now_ns)
 {
@@ -223,6 +226,15 @@ static void stop_step(struct family *f)
 		child_stop(c);
 	else
 		f->ops->stopped(f->ctx);
+}
+
+/* For a child whose end the loop does not report: killed and waited for. */
+static void child_reap(struct child *c)
+{
+	if (c->pidfd < 0)
+		return;
+	child_kill(c, "agentd no longer watches it");
+	(void)waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED);
 }
 
 static void child_release(struct child *c)
@@ -305,8 +317,7 @@ static int on_ready(void *ctx, struct peer *p, struct msg *m)
 	c->has_seccomp = cage[0];
 	c->landlock_abi = cage[1];
 	loop_timer_set(c->timer, UINT64_MAX);
-	c->family->ops->ready(c->family->ctx, c->role, p);
-	return 0;
+	return c->family->ops->ready(c->family->ctx, c->role, p);
 }
 
 static int on_pong(void *ctx, struct peer *p, struct msg *m)
@@ -419,6 +430,7 @@ static void child_start(struct child *c)
 			child_kill(c, "start failed");
 			return; /* its exit starts it again */
 		}
+		child_reap(c);
 		child_release(c);
 		loop_timer_set(c->timer, now_ns + next_backoff_ms(c, now_ns) * NSEC_PER_MSEC);
 		return;
@@ -500,13 +512,10 @@ void family_free(struct family *f)
 	for (size_t i = 0; i < ROLES; i++) {
 		struct child *c = &f->children[i];
 
-		if (c->pidfd >= 0) {
-			child_kill(c, "agentd ends");
-			(void)waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED);
-			(void)close(c->pidfd);
-		}
-		peer_free(c->peer);
-		loop_source_free(c->exit_source);
+		if (c->timer == NULL) /* half built */
+			continue;
+		child_reap(c);
+		child_release(c);
 		loop_source_free(c->timer);
 	}
 	loop_source_free(f->pulse);
@@ -536,6 +545,12 @@ void family_set_licence(struct family *f, const struct licence *licence)
 	for (size_t i = 0; i < ROLES; i++)
 		if (f->children[i].peer != NULL)
 			send_licence(&f->children[i]);
+}
+
+void family_restart(struct family *f, enum role_id role, const char *what)
+{
+	log_error("%s is not to be handed to %s", what, roles[role].name);
+	child_kill(&f->children[role], "it lacks what it needs");
 }
 
 void family_stop(struct family *f)

@@ -32,8 +32,9 @@ struct family_request {
 struct family_ops {
 	const struct family_request *requests;
 	size_t n_requests;
-	/* The role is in its cage and runs: give it what only agentd can open. */
-	void (*ready)(void *ctx, enum role_id role, struct peer *peer);
+	/* The role is in its cage and runs: give it what only agentd can open. A
+	 * negative return kills it, for another try. */
+	int (*ready)(void *ctx, enum role_id role, struct peer *peer);
 	/* All roles are gone after family_stop(). */
 	void (*stopped)(void *ctx);
 };
@@ -52,6 +53,9 @@ void family_start(struct family *f, const struct config *config, const struct li
 /* Hands a new configuration or licence to all (both are borrowed until replaced). */
 void family_set_config(struct family *f, const struct config *config);
 void family_set_licence(struct family *f, const struct licence *licence);
+
+/* Kills a role that `what` could not be handed to: the next one gets everything. */
+void family_restart(struct family *f, enum role_id role, const char *what);
 
 /* Begins the stop; ops->stopped follows. */
 void family_stop(struct family *f);

@@ -103,30 +103,27 @@ static void reload(struct agent *a)
 
 /* Audit. */
 
-static void send_audit_source(struct agent *a, struct peer *sensor)
+static int send_audit_source(const struct agent *a, struct peer *sensor)
 {
 	const uint8_t mode = (uint8_t)a->audit_mode;
-	int e;
 
-	if (sensor == NULL)
-		return;
-	e = peer_send(sensor, MSG_AUDIT_SOURCE, (struct str){ (const char *)&mode, 1 },
-		      (struct str){ 0 }, a->audit_fd);
-	if (e < 0)
-		log_error("audit source: %s", strerrordesc_np(-e));
+	return peer_send(sensor, MSG_AUDIT_SOURCE, (struct str){ (const char *)&mode, 1 },
+			 (struct str){ 0 }, a->audit_fd);
 }
 
 /* The records socket changed: keep a copy, so that a sensor that dies loses nothing. */
 static void on_audit_source(void *ctx, enum audit_mode mode, int fd)
 {
 	struct agent *a = ctx;
+	struct peer *sensor = family_peer(a->family, ROLE_SENSOR);
 
 	if (a->audit_fd >= 0)
 		(void)close(take_fd(a->audit_fd));
 	if (fd >= 0)
 		a->audit_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	a->audit_mode = a->audit_fd >= 0 ? mode : AUDIT_MODE_NONE;
-	send_audit_source(a, family_peer(a->family, ROLE_SENSOR));
+	if (sensor != NULL && send_audit_source(a, sensor) < 0)
+		family_restart(a->family, ROLE_SENSOR, "audit source");
 }
 
 static void on_audit_report(void *ctx, const struct audit_report *report)
@@ -201,15 +198,12 @@ static void on_onboard(void *ctx, bool is_offboarding, enum onboard_state state,
 			  (struct str){ 0 }, fd);
 
 	if (e < 0)
-		log_error("onboarding file: %s", strerrordesc_np(-e));
+		family_restart(a->family, ROLE_REPORTER, "onboarding file");
 }
 
-static void send_fd(struct peer *p, uint16_t type, int fd)
+static int send_fd(struct peer *p, uint16_t type, int fd)
 {
-	int e = peer_send(p, type, (struct str){ 0 }, (struct str){ 0 }, fd);
-
-	if (e < 0)
-		log_error("message %u: %s", type, strerrordesc_np(-e));
+	return peer_send(p, type, (struct str){ 0 }, (struct str){ 0 }, fd);
 }
 
 /* The agent's own connections make no events. */
@@ -224,17 +218,21 @@ static void protect_family(struct agent *a)
 	audit_owner_protect(a->audit, pids, n);
 }
 
-static void on_role_ready(void *ctx, enum role_id role, struct peer *peer)
+static int on_role_ready(void *ctx, enum role_id role, struct peer *peer)
 {
 	struct agent *a = ctx;
+	int e = 0;
 
 	protect_family(a);
 	if (role == ROLE_SENSOR) {
-		send_fd(peer, MSG_AUDIT_RING, a->ring_fd);
-		send_audit_source(a, peer);
+		e = send_fd(peer, MSG_AUDIT_RING, a->ring_fd);
+		if (e == 0)
+			e = send_audit_source(a, peer);
 	}
 	if (role == ROLE_CONTROL)
-		send_fd(peer, MSG_CONTROL_SOCKET, a->control_fd);
+		e = send_fd(peer, MSG_CONTROL_SOCKET, a->control_fd);
+	if (e < 0)
+		return e;
 	if (role == ROLE_REPORTER)
 		onboard_look(a->onboard);
 	if (family_all_ready(a->family) && !a->is_ready_said) {
@@ -242,6 +240,7 @@ static void on_role_ready(void *ctx, enum role_id role, struct peer *peer)
 		notify_send(&a->notify, "READY=1\nSTATUS=all programs run");
 		log_info("all programs run");
 	}
+	return 0;
 }
 
 static void on_family_stopped(void *ctx)
