@@ -224,6 +224,16 @@ static int set_needed_path(struct audit_rules_item *item, const struct row *row)
 	return str_copy(path, item->path, sizeof(item->path));
 }
 
+/* A path of the settings may stand there twice, or be one of the table's: the kernel
+ * has each rule once. */
+static bool is_known(const struct audit_rules *rules, const struct audit_rule *r)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (audit_rule_equal(&rules->items[i].rule, r))
+			return true;
+	return false;
+}
+
 static int add_row_for(struct audit_rules *rules, const struct row *row, const char *abi,
 		       const struct audit_rules_params *p)
 {
@@ -241,6 +251,8 @@ static int add_row_for(struct audit_rules *rules, const struct row *row, const c
 	if (error <= 0)
 		return error;
 	error = build_rule(&item->rule, row, audit_machine_to_elf(machine), p);
+	if (error == 0 && is_known(rules, &item->rule))
+		return 0;
 	if (error == 0 && row->path != NULL)
 		error = set_needed_path(item, row);
 	if (error < 0)

@@ -168,6 +168,21 @@ static void watches_of_trial_and_settings(void)
 			CHECK_STR(rules->items[i].path, "/no-such/");
 }
 
+static void a_path_that_stands_twice_is_one_rule(void)
+{
+	cleanup_(audit_rules_cleanup) struct audit_rules *rules =
+		rules_of(AUDIT_PROFILE_STANDARD, "/srv/t/etc/endpoint-agent",
+			 "/etc:/etc/:/no-such/file:/no-such/file:/usr/bin:/usr/bin/:/srv/t/etc/"
+			 "endpoint-agent/");
+	size_t abis = count_watches(rules, AUDIT_DIR, "/etc");
+
+	check_all(rules);
+	CHECK(abis == 1 || abis == 2);
+	CHECK_INT(count_watches(rules, AUDIT_WATCH, "/no-such/file"), abis);
+	CHECK_INT(count_watches(rules, AUDIT_DIR, "/usr/bin"), abis);
+	CHECK_INT(rules->n_refused, 0);
+}
+
 static void hostile_settings_make_no_rules(void)
 {
 	char many[256] = "", longer[AUDIT_RULES_PATH_MAX + 8];
@@ -199,4 +214,5 @@ TEST_MAIN({ "profiles_grow", profiles_grow },
 	  { "only_connections_leave_the_agent_out", only_connections_leave_the_agent_out },
 	  { "more_pids_than_fit_are_no_error", more_pids_than_fit_are_no_error },
 	  { "watches_of_trial_and_settings", watches_of_trial_and_settings },
+	  { "a_path_that_stands_twice_is_one_rule", a_path_that_stands_twice_is_one_rule },
 	  { "hostile_settings_make_no_rules", hostile_settings_make_no_rules })
