@@ -301,7 +301,8 @@ static void refuse(struct audit_rules *rules, struct str what, const char *why)
 }
 
 /* One part of audit.watch_paths. A path that ends in '/' or is a folder now watches all
- * below it; anything else is a file that may come later. */
+ * below it; anything else is a file that may come later. The kernel takes a rule for a
+ * symbolic link, but does not follow it: nothing would ever be recorded. */
 static int add_watch(struct audit_rules *rules, struct str part, const struct audit_rules_params *p)
 {
 	char path[AUDIT_RULES_PATH_MAX];
@@ -316,7 +317,13 @@ static int add_watch(struct audit_rules *rules, struct str part, const struct au
 		refuse(rules, part, "not an absolute path");
 		return 0;
 	}
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+	if (lstat(path, &st) < 0)
+		st.st_mode = 0;
+	if (S_ISLNK(st.st_mode)) {
+		refuse(rules, part, "a symbolic link, name what it points to");
+		return 0;
+	}
+	if (S_ISDIR(st.st_mode))
 		is_dir = true;
 
 	const struct row row = WATCH(path, !is_dir);

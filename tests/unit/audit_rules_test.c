@@ -183,6 +183,26 @@ static void a_path_that_stands_twice_is_one_rule(void)
 	CHECK_INT(rules->n_refused, 0);
 }
 
+/* The kernel would take the rules and never record anything. */
+static void refuses_symbolic_links(void)
+{
+	char dir[] = "/tmp/audit-rules.XXXXXX", link[64], watch[256];
+
+	CHECK(mkdtemp(dir) != NULL);
+	(void)snprintf(link, sizeof(link), "%s/link", dir);
+	CHECK_INT(symlink(dir, link), 0);
+	(void)snprintf(watch, sizeof(watch), "%s:%s/:%s/file", link, link, link);
+	cleanup_(audit_rules_cleanup) struct audit_rules *rules =
+		rules_of(AUDIT_PROFILE_STANDARD, "/etc/endpoint-agent", watch);
+
+	CHECK_INT(unlink(link), 0);
+	CHECK_INT(rmdir(dir), 0);
+	CHECK_INT(rules->n_refused, 2); /* a folder on the way may be one */
+	CHECK_INT(count_watches(rules, AUDIT_DIR, link), 0);
+	CHECK_INT(count_watches(rules, AUDIT_WATCH, link), 0);
+	CHECK(strstr(rules->first_refused, ": a symbolic link") != NULL);
+}
+
 static void hostile_settings_make_no_rules(void)
 {
 	char many[256] = "", longer[AUDIT_RULES_PATH_MAX + 8];
@@ -215,4 +235,5 @@ TEST_MAIN({ "profiles_grow", profiles_grow },
 	  { "more_pids_than_fit_are_no_error", more_pids_than_fit_are_no_error },
 	  { "watches_of_trial_and_settings", watches_of_trial_and_settings },
 	  { "a_path_that_stands_twice_is_one_rule", a_path_that_stands_twice_is_one_rule },
+	  { "refuses_symbolic_links", refuses_symbolic_links },
 	  { "hostile_settings_make_no_rules", hostile_settings_make_no_rules })
