@@ -171,7 +171,7 @@ static bool child_is_degraded(const struct child *c, uint64_t now_ns)
 
 /* Reaps it and notes how it ended, for log and health. False when it cannot be
  * reaped yet. */
-static bool child_reap(struct child *c)
+static bool child_is_reaped(struct child *c)
 {
 	siginfo_t info = { 0 };
 
@@ -256,7 +256,7 @@ static int on_exit_child(void *ctx, uint32_t events)
 	bool was_stopping = c->state == CHILD_STOPPING;
 
 	(void)events;
-	if (!child_reap(c)) {
+	if (!child_is_reaped(c)) {
 		c->state = CHILD_TRACED;
 		loop_source_set_events(c->exit_source, 0);
 		loop_timer_set(c->timer, now_ns + REAP_AGAIN_NS);
