@@ -2,6 +2,7 @@
 #include "agent/main/family.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "agent/main/spawn.h"
 
 #define REQUESTS_MAX 16u
+#define ABANDON_MS 1000
 #define REAP_AGAIN_NS (20 * NSEC_PER_MSEC)
 
 enum child_state {
@@ -228,13 +230,17 @@ static void stop_step(struct family *f)
 		f->ops->stopped(f->ctx);
 }
 
-/* For a child whose end the loop does not report: killed and waited for. */
-static void child_reap(struct child *c)
+/* For a child whose end the loop will not report: killed and waited for, though not
+ * longer than a debugger or a dead disk may keep it. */
+static void child_abandon(struct child *c)
 {
+	struct pollfd pfd = { .fd = c->pidfd, .events = POLLIN };
+
 	if (c->pidfd < 0)
 		return;
 	child_kill(c, "agentd no longer watches it");
-	(void)waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED);
+	(void)poll(&pfd, 1, ABANDON_MS);
+	(void)waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED | WNOHANG);
 }
 
 static void child_release(struct child *c)
@@ -430,7 +436,7 @@ static void child_start(struct child *c)
 			child_kill(c, "start failed");
 			return; /* its exit starts it again */
 		}
-		child_reap(c);
+		child_abandon(c);
 		child_release(c);
 		loop_timer_set(c->timer, now_ns + next_backoff_ms(c, now_ns) * NSEC_PER_MSEC);
 		return;
@@ -514,7 +520,7 @@ void family_free(struct family *f)
 
 		if (c->timer == NULL) /* half built */
 			continue;
-		child_reap(c);
+		child_abandon(c);
 		child_release(c);
 		loop_source_free(c->timer);
 	}
