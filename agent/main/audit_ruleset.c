@@ -127,8 +127,10 @@ static int save(const struct audit_ruleset_sync *with)
 	return audit_state_save(with->run_dir, with->state);
 }
 
-/* Adds one rule that the state file names already. */
-static int add_one(struct audit_ruleset *s, size_t i, const struct audit_ruleset_sync *with)
+/* Adds one rule that the state file names. was_ours: it did so before this pass, so that a
+ * rule the kernel has by now is the one whose answer was lost. */
+static int add_one(struct audit_ruleset *s, size_t i, bool was_ours,
+		   const struct audit_ruleset_sync *with)
 {
 	const struct audit_rule *r = &s->wanted->items[i].rule;
 	struct entry *e = &s->entries[i];
@@ -137,7 +139,7 @@ static int add_one(struct audit_ruleset *s, size_t i, const struct audit_ruleset
 	if (error == -ETIMEDOUT || error == -ENOBUFS || error == -EPROTO)
 		return error; /* it may be in the kernel: the state keeps it */
 	e->error = error;
-	if (error == 0) {
+	if (error == 0 || (error == -EEXIST && was_ours)) {
 		e->fate = FATE_LOADED;
 		return 0;
 	}
@@ -153,7 +155,7 @@ static int add_one(struct audit_ruleset *s, size_t i, const struct audit_ruleset
 static int add_due(struct audit_ruleset *s, const struct audit_ruleset_sync *with,
 		   bool *ret_is_changed)
 {
-	bool due[AUDIT_RULES_MAX] = { 0 };
+	bool due[AUDIT_RULES_MAX] = { 0 }, ours[AUDIT_RULES_MAX] = { 0 };
 	size_t n_due = 0;
 	int error = 0;
 
@@ -161,8 +163,9 @@ static int add_due(struct audit_ruleset *s, const struct audit_ruleset_sync *wit
 		const struct audit_rules_item *item = &s->wanted->items[i];
 
 		due[i] = is_due(item, &s->entries[i]);
+		ours[i] = audit_state_find_rule(with->state, &item->rule) >= 0;
 		n_due += due[i];
-		if (due[i] && audit_state_find_rule(with->state, &item->rule) < 0)
+		if (due[i] && !ours[i])
 			error = audit_state_add_rule(with->state, &item->rule);
 	}
 	if (error < 0 || n_due == 0)
@@ -171,7 +174,7 @@ static int add_due(struct audit_ruleset *s, const struct audit_ruleset_sync *wit
 	error = save(with);
 	for (size_t i = 0; error == 0 && i < s->wanted->n; i++)
 		if (due[i])
-			error = add_one(s, i, with);
+			error = add_one(s, i, ours[i], with);
 	return error;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/main/audit_state.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -130,6 +131,7 @@ ssize_t audit_state_find_rule(const struct audit_state *s, const struct audit_ru
 
 void audit_state_remove_rule(struct audit_state *s, size_t index)
 {
+	assert(index < s->n_rules);
 	s->n_rules--;
 	memmove(&s->rules[index], &s->rules[index + 1], (s->n_rules - index) * sizeof(s->rules[0]));
 }

@@ -5,5 +5,5 @@ tests += notify onboard boot family
 progs += sbin/agentd
 main_sbin/agentd := agent/main/main.c
 srcs  += agent/main/audit_owner.c agent/main/audit_ruleset.c agent/main/audit_state.c
-tests += audit_state audit_owner
+tests += audit_state audit_ruleset audit_owner
 fuzz  += audit_state
