@@ -8,7 +8,7 @@ etcdir  := $(DESTDIR)$(SYSCONFDIR)/endpoint-agent
 
 # Everything that building, testing, checking and measuring needs.
 deps:
-	$(Q)packaging/deps
+	$(Q)packaging/deps $(abspath $(O))/peers
 
 # Programs find each other relative to their own path, so a DESTDIR tree runs too.
 # The configuration folders are made empty: every setting has a built-in value.

@@ -228,8 +228,8 @@ cat >"$work/auditd/auditd.conf" <<-END
 END
 chmod -R go-rwx "$work/auditd"
 owner_is() { [ "$(status pid)" = "$1" ]; }
-if [ -x /usr/sbin/auditd ]; then
-	/usr/sbin/auditd -n -c "$work/auditd" >"$work/auditd/out" 2>&1 &
+if command -v auditd >/dev/null; then
+	auditd -n -c "$work/auditd" >"$work/auditd/out" 2>&1 &
 	auditd_pid=$!
 	pids+=("$auditd_pid")
 	check "auditd starts" within 10 owner_is "$auditd_pid"

@@ -5,6 +5,8 @@ set -u
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${BUILD:-$top/build}
 export BUILD=$build
+# auditctl and auditd of the distribution, unpacked by make deps.
+PATH=$build/peers/sbin:$PATH
 tap_n=0
 tap_failed=0
 work=
