@@ -7,7 +7,7 @@ srcs  += agent/sensor/normalise.c agent/sensor/normalise_exec.c agent/sensor/nor
 srcs  += agent/sensor/batch.c agent/sensor/shed.c agent/sensor/heartbeat.c \
          agent/sensor/pipeline.c agent/sensor/health.c
 tests += textpool procfs users proctable socktable normalise batch shed heartbeat \
-         pipeline sensor_health
+         pipeline sensor_health sensor_program
 
 progs += libexec/endpoint-agent/agent-sensor
 main_libexec/endpoint-agent/agent-sensor := agent/sensor/main.c
@@ -15,3 +15,6 @@ main_libexec/endpoint-agent/agent-sensor := agent/sensor/main.c
 # Replays recorded records for tests/golden/run.
 progs += tests/golden/audit_replay
 main_tests/golden/audit_replay := tests/golden/audit_replay.c
+
+# They start the program they test.
+$(O)/tests/unit/sensor_program_test: | $(O)/libexec/endpoint-agent/agent-sensor
