@@ -199,6 +199,15 @@ static int envelope_parse(const struct cJSON *s1, struct envelope *e, struct dia
 	return chain_decode(jsonr_member(s1, "chain"), &e->chain, diag);
 }
 
+/* PEM may be encrypted (RFC 1421, section 4.6.1.1): without this OpenSSL asks the terminal
+ * for a pass phrase and waits.
+ * NOLINTNEXTLINE(readability-non-const-parameter): the type is OpenSSL's. */
+static int no_pass_phrase(unused_ char *text, unused_ int size, unused_ int rwflag,
+			  unused_ void *ctx)
+{
+	return -1;
+}
+
 /* All certificates of a PEM text; -EINVAL when there is none or one is broken. */
 static int pem_certificates(struct str pem, STACK_OF(X509) * *ret_certs)
 {
@@ -209,7 +218,8 @@ static int pem_certificates(struct str pem, STACK_OF(X509) * *ret_certs)
 		return -ENOMEM;
 	ERR_clear_error();
 	for (;;) {
-		cleanup_(x509_cleanup) X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		cleanup_(x509_cleanup) X509 *cert =
+			PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL);
 
 		if (cert == NULL)
 			break;
@@ -382,24 +392,55 @@ static int guid_parse(struct str s, char ret_guid[POLICY_GUID_SIZE])
 	return 0;
 }
 
-/* https://host[:port], nothing behind but one slash, which is cut. Letters that a
- * URL could hide another host or a user name behind are refused. */
-static int endpoint_parse(struct str s, char ret_endpoint[POLICY_ENDPOINT_MAX + 1])
+/* Letters, digits and others. */
+static bool is_made_of(struct str s, const char *others)
 {
-	static const char others[] = ".-:[]";
-	const struct str scheme = STR("https://");
-
-	if (str_ends(s, STR("/")))
-		s.n--;
-	if (!str_starts(s, scheme) || s.n == scheme.n)
-		return -EINVAL;
-	for (size_t i = scheme.n; i < s.n; i++) {
+	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
 		if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
 		    (c == '\0' || strchr(others, c) == NULL))
-			return -EINVAL;
+			return false;
 	}
+	return s.n > 0;
+}
+
+/* RFC 3986, section 3.2: host[:port] with a name, an IPv4 address or an IPv6 one in brackets.
+ * Nothing else, so that no user name or second host can hide in it. */
+static bool is_authority(struct str s)
+{
+	struct str port = s, host;
+	uint64_t number;
+
+	if (s.n > 0 && s.p[0] == '[') {
+		port = (struct str){ .p = s.p + 1, .n = s.n - 1 };
+		host = str_split(&port, ']');
+		if (port.p == NULL || !is_made_of(host, ":."))
+			return false;
+		if (port.n == 0)
+			return true;
+		if (str_split(&port, ':').n > 0)
+			return false;
+	} else {
+		host = str_split(&port, ':');
+		if (host.n == 0 || host.p[0] == '-' || host.p[0] == '.' || !is_made_of(host, ".-"))
+			return false;
+		if (port.p == NULL)
+			return true;
+	}
+	return parse_u64(port, 1, UINT16_MAX, &number) == 0;
+}
+
+/* https://host[:port], nothing behind but one slash, which is cut. */
+static int endpoint_parse(struct str s, char ret_endpoint[POLICY_ENDPOINT_MAX + 1])
+{
+	const struct str scheme = STR("https://");
+
+	if (str_ends(s, STR("/")))
+		s.n--;
+	if (!str_starts(s, scheme) ||
+	    !is_authority((struct str){ .p = s.p + scheme.n, .n = s.n - scheme.n }))
+		return -EINVAL;
 	return str_copy(s, ret_endpoint, POLICY_ENDPOINT_MAX + 1) < 0 ? -EINVAL : 0;
 }
 
@@ -478,14 +519,7 @@ static bool is_token(struct str s)
 
 static bool is_tenant(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
-		    c != '-' && c != '_' && c != '.')
-			return false;
-	}
-	return s.n > 0 && s.n < POLICY_TENANT_SIZE;
+	return is_made_of(s, "-_.") && s.n < POLICY_TENANT_SIZE;
 }
 
 static int body_onboarding(const struct cJSON *body, struct onboarding *o, struct diag *diag)

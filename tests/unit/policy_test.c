@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/config/policy.h"
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
 #include "tests/blob.h"
 
 #define ORG "01234567-89ab-cdef-0123-456789abcdef"
@@ -373,11 +377,31 @@ static void refuses_bad_members(void)
 		"[\"https://cloud.example/path\"]",
 		"[\"https://cloud.example?x\"]",
 		"[\"https://cloud.example\\r\\nX: y\"]",
+		"[\"HTTPS://cloud.example\"]",
+		"[\"https://cloud.example//\"]",
+		"[\"https://:8443\"]",
+		"[\"https://cloud.example:\"]",
+		"[\"https://cloud.example:0\"]",
+		"[\"https://cloud.example:65536\"]",
+		"[\"https://cloud.example:1:2\"]",
+		"[\"https://-x\"]",
+		"[\"https://..\"]",
+		"[\"https://a]b\"]",
+		"[\"https://::1\"]",
+		"[\"https://[\"]",
+		"[\"https://[]\"]",
+		"[\"https://[::1\"]",
+		"[\"https://[::1]8443\"]",
+		"[\"https://[::1]:\"]",
+		"[\"https://[::1]:x\"]",
+		"[\"https://[::1%25eth0]:1\"]",
 		"[\"https://a\",\"https://b\",\"https://c\",\"https://d\",\"https://e\"]",
 	};
 
 	CHECK_INT(verify_members(url, token, "tenant", NULL), 0);
 	CHECK_INT(verify_members("[\"https://[::1]:8443\"]", token, "tenant", NULL), 0);
+	CHECK_INT(verify_members("[\"https://[::ffff:10.0.0.1]\"]", token, "tenant", NULL), 0);
+	CHECK_INT(verify_members("[\"https://10.0.0.1:65535\"]", token, "tenant", NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(urls); i++)
 		CHECK_INT(verify_members(urls[i], token, "tenant", NULL), -EINVAL);
 	CHECK_INT(verify_members(url, "00", "tenant", NULL), -EINVAL);
@@ -390,6 +414,37 @@ static void refuses_bad_members(void)
 		  -EINVAL);
 }
 
+/* The text says that it is encrypted. Run apart from any terminal, where OpenSSL would read the
+ * pass phrase from the standard input. */
+static void asks_for_no_pass_phrase(void)
+{
+	static const char pem[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+				  "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+				  "AAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n";
+	static const char token[] =
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	int input[2], status = 0, n = 0;
+
+	setup_once();
+	CHECK_INT(pipe2(input, O_CLOEXEC), 0);
+	CHECK_INT(write(input[1], "secret\n", 7), 7);
+
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		(void)setsid();
+		(void)dup2(input[0], STDIN_FILENO);
+		_exit(verify_members("[\"https://a\"]", token, "tenant", pem) == -EINVAL ? 0 : 1);
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+	CHECK_INT(ioctl(input[0], FIONREAD, &n), 0);
+	CHECK_INT(n, 7);
+	(void)close(input[0]);
+	(void)close(input[1]);
+}
+
 TEST_MAIN({ "accepts_a_good_file", accepts_a_good_file },
 	  { "plan_is_p1_when_absent", plan_is_p1_when_absent },
 	  { "accepts_an_offboarding_file", accepts_an_offboarding_file },
@@ -400,4 +455,5 @@ TEST_MAIN({ "accepts_a_good_file", accepts_a_good_file },
 	  { "any_changed_byte_is_refused_or_harmless", any_changed_byte_is_refused_or_harmless },
 	  { "refuses_malformed_files", refuses_malformed_files },
 	  { "refuses_bad_values", refuses_bad_values },
-	  { "refuses_bad_members", refuses_bad_members })
+	  { "refuses_bad_members", refuses_bad_members },
+	  { "asks_for_no_pass_phrase", asks_for_no_pass_phrase })
