@@ -53,19 +53,26 @@ static bool take_stamp(struct str *s, struct audit_record *rec)
 	return true;
 }
 
-static void set_text(struct audit_record *rec, struct str s)
+/* Old kernels count the NUL, af_unix and files end in a newline. */
+static struct str without_end(struct str s)
 {
-	ssize_t mark;
-
-	/* Old kernels count the NUL, af_unix and files end in a newline. */
 	while (s.n > 0 && (s.p[s.n - 1] == '\0' || s.p[s.n - 1] == '\n'))
 		s.n--;
-	mark = str_find(s, ENRICHED_MARK);
-	if (mark >= 0) {
-		rec->enriched = str_from(s, (size_t)mark + 1);
-		s.n = (size_t)mark;
-	}
-	rec->text = s;
+	return s;
+}
+
+/* auditd appends its part: the last mark is its own, what stands before may hold others. */
+static void split_enriched(struct audit_record *rec)
+{
+	const char *mark =
+		rec->text.n == 0 ? NULL : memrchr(rec->text.p, ENRICHED_MARK, rec->text.n);
+
+	if (mark == NULL)
+		return;
+	const size_t at = (size_t)(mark - rec->text.p);
+
+	rec->enriched = str_from(rec->text, at + 1);
+	rec->text.n = at;
 }
 
 int audit_record_parse(uint16_t type, struct str payload, struct audit_record *ret_rec)
@@ -74,7 +81,7 @@ int audit_record_parse(uint16_t type, struct str payload, struct audit_record *r
 
 	if (!take_stamp(&payload, &rec))
 		return -EBADMSG;
-	set_text(&rec, payload);
+	rec.text = without_end(payload);
 	*ret_rec = rec;
 	return 0;
 }
@@ -97,7 +104,8 @@ int audit_record_parse_line(struct str line, struct audit_record *ret_rec)
 	if (rec.type == AUDIT_REC_NONE || !take_literal(&line, STR("msg=")) ||
 	    !take_stamp(&line, &rec))
 		return -EBADMSG;
-	set_text(&rec, line);
+	rec.text = without_end(line);
+	split_enriched(&rec);
 	*ret_rec = rec;
 	return 0;
 }

@@ -23,7 +23,8 @@ struct audit_record {
 	struct str enriched; /* auditd's interpretation behind 0x1d: a hint only */
 };
 
-/* A payload "audit(SEC.MSEC:SERIAL): text". A trailing NUL or newline is left out.
+/* A payload "audit(SEC.MSEC:SERIAL): text". A trailing NUL or newline is left out. The kernel
+ * enriches nothing: a 0x1d in it is a byte that some program sent, and stays in the text.
  * -EBADMSG when it does not begin like that. */
 must_check int audit_record_parse(uint16_t type, struct str payload, struct audit_record *ret_rec);
 

@@ -46,6 +46,25 @@ static void reads_lines_of_a_log(void)
 	CHECK_STRN(rec.enriched, "A=\"B\" msg='x'");
 }
 
+/* If its own 0x1d ended the text of a program, the apostrophe before it would, too, and the
+ * rest would pass for the kernel's statement. */
+static void no_program_ends_its_own_text(void)
+{
+	const struct str sent = STR("audit(1.000:1): pid=7 uid=0 msg='x' ppid=1 exe=\"/bin/good\" "
+				    "\x1d res=success'");
+	struct audit_record rec;
+	struct str value;
+
+	CHECK_INT(audit_record_parse(AUDIT_REC_USER_AUTH, sent, &rec), 0);
+	CHECK_INT(rec.enriched.n, 0);
+	CHECK(!audit_field_get(rec.text, STR("ppid"), &value));
+	CHECK(!audit_field_get(rec.text, STR("exe"), &value));
+	rec = line(
+		"type=USER_AUTH msg=audit(1.000:1): pid=7 msg='x' ppid=1 \x1d y'\x1dUID=\"root\"");
+	CHECK(!audit_field_get(rec.text, STR("ppid"), &value));
+	CHECK_STRN(rec.enriched, "UID=\"root\"");
+}
+
 static void refuses_what_is_no_record(void)
 {
 	static const char *const bad[] = {
@@ -222,6 +241,7 @@ static void is_linear(void)
 
 TEST_MAIN({ "takes_a_payload_apart", takes_a_payload_apart },
 	  { "reads_lines_of_a_log", reads_lines_of_a_log },
+	  { "no_program_ends_its_own_text", no_program_ends_its_own_text },
 	  { "refuses_what_is_no_record", refuses_what_is_no_record },
 	  { "walks_fields_of_every_form", walks_fields_of_every_form },
 	  { "believes_the_first_of_two_fields", believes_the_first_of_two_fields },
