@@ -39,7 +39,9 @@ static int folder_make(const char *path, const struct folder *f)
 		return e;
 	if (f->owner == ROLES)
 		return 0; /* an administrator may have chosen another mode */
-	spawn_ids(f->owner, &uid, &gid);
+	e = spawn_ids(SPAWN_PASSWD, f->owner, &uid, &gid);
+	if (e < 0)
+		return e;
 
 	cleanup_(fd_cleanup) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 

@@ -401,12 +401,15 @@ static int restore_audit(struct agent *a)
 	return e < 0 ? 1 : 0;
 }
 
-/* Closed standard descriptors would make room for others on 0, 1, 2. */
-static void standard_fds(void)
+/* Who starts us may have closed standard descriptors, and ours would take their
+ * numbers; or ignored SIGCHLD, and children that die would not wait to be asked how
+ * (waitid(2)). The roles inherit both from us. */
+static void inherited_repair(void)
 {
-	while (fcntl(STDERR_FILENO, F_GETFD) < 0)
-		if (open("/dev/null", O_RDWR) < 0)
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			_exit(1);
+	(void)sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 }
 
 int main(int argc, char **argv)
@@ -420,7 +423,7 @@ int main(int argc, char **argv)
 	const char *prefix;
 	int status = 0;
 
-	standard_fds();
+	inherited_repair();
 	log_open("agentd");
 	if (args_parse(argc, argv, &action, &prefix) < 0)
 		return 2;

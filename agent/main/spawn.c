@@ -11,33 +11,50 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "agent/base/fs.h"
 #include "agent/base/msg.h"
 #include "agent/role/role.h"
 
+#define PASSWD_LINE_MAX 16384u
 #define FIRST_FREE_FD 10 /* above descriptor 3, which becomes the message socket */
 
-/* fgetpwent(3) reads the file itself: no NSS module is loaded into the root process. */
-void spawn_ids(enum role_id role, uid_t *ret_uid, gid_t *ret_gid)
+/* The ids of `user`, who is never root: 1 when it is there, 0 when not. fgetpwent_r(3)
+ * reads the file itself: no NSS module is loaded into the root process. */
+static int passwd_find(FILE *f, const char *user, uid_t *ret_uid, gid_t *ret_gid)
 {
-	FILE *f = fopen("/etc/passwd", "re");
+	char text[PASSWD_LINE_MAX];
 	struct passwd entry;
 	struct passwd *pw = NULL;
-	char text[1024];
+	int e;
 
-	*ret_uid = roles[role].fallback_uid;
-	*ret_gid = (gid_t)roles[role].fallback_uid;
-	if (f == NULL)
-		return;
-	while (fgetpwent_r(f, &entry, text, sizeof(text), &pw) == 0) {
-		if (strcmp(pw->pw_name, roles[role].user) != 0 || pw->pw_uid == 0)
+	while ((e = fgetpwent_r(f, &entry, text, sizeof(text), &pw)) == 0) {
+		if (strcmp(pw->pw_name, user) != 0 || pw->pw_uid == 0)
 			continue;
 		*ret_uid = pw->pw_uid;
 		*ret_gid = pw->pw_gid;
-		break;
+		return 1;
 	}
-	(void)fclose(f);
+	return e == ENOENT ? 0 : -e; /* ENOENT: no more entries */
+}
+
+int spawn_ids(const char *passwd, enum role_id role, uid_t *ret_uid, gid_t *ret_gid)
+{
+	FILE *f = fopen(passwd, "re");
+	int found = 0;
+
+	if (f == NULL && errno != ENOENT)
+		return -errno;
+	if (f != NULL) {
+		found = passwd_find(f, roles[role].user, ret_uid, ret_gid);
+		(void)fclose(f);
+	}
+	if (found == 0) {
+		*ret_uid = roles[role].fallback_uid;
+		*ret_gid = (gid_t)roles[role].fallback_uid;
+	}
+	return found < 0 ? found : 0;
 }
 
 struct child_plan {
@@ -51,12 +68,18 @@ struct child_plan {
 };
 
 /* The one capability of the role survives the change of user and the exec
- * (capabilities(7): inheritable and ambient); nothing else stays in any set. */
+ * (capabilities(7): inheritable and ambient); nothing else stays in any set. One that
+ * agentd has not (in a container) cannot be kept: the role then sees less, but runs. */
 static int child_caps(int keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct had[_LINUX_CAPABILITY_U32S_3] = { 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
+	if (syscall(SYS_capget, &header, had) < 0)
+		return -1;
+	if (keep >= 0 && (had[keep / 32].permitted & 1u << (keep % 32)) == 0)
+		keep = -1;
 	if (keep >= 0) {
 		data[keep / 32].permitted = 1u << (keep % 32);
 		data[keep / 32].effective = 1u << (keep % 32);
@@ -93,7 +116,7 @@ static _Noreturn void child_run(const struct child_plan *plan)
 	sigset_t none;
 
 	(void)sigemptyset(&none);
-	if (setsid() >= 0 && child_descriptors(plan) == 0 &&
+	if (setsid() >= 0 && chdir("/") == 0 && child_descriptors(plan) == 0 &&
 	    pthread_sigmask(SIG_SETMASK, &none, NULL) == 0 && child_bounding_set(keep) == 0 &&
 	    prctl(PR_SET_KEEPCAPS, keep >= 0, 0, 0, 0) == 0 && setgroups(0, NULL) == 0 &&
 	    setresgid(plan->gid, plan->gid, plan->gid) == 0 &&
@@ -154,11 +177,13 @@ int spawn_role(enum role_id role, const struct paths *paths, struct spawned *ret
 	cleanup_(fd_cleanup) int ours = fds[0];
 	cleanup_(fd_cleanup) int theirs = fcntl(fds[1], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 
+	e = theirs < 0 ? -errno : 0;
 	(void)close(fds[1]);
-	if (theirs < 0)
-		return -EMFILE;
+	if (e == 0)
+		e = spawn_ids(SPAWN_PASSWD, role, &plan.uid, &plan.gid);
+	if (e < 0)
+		return e;
 	msg_refuse_fds(ours); /* no request of broker.h carries one */
-	spawn_ids(role, &plan.uid, &plan.gid);
 	argv_make(&plan, paths, journal, sizeof(journal));
 	plan.program = program;
 	plan.sock = theirs;
@@ -172,9 +197,10 @@ int spawn_role(enum role_id role, const struct paths *paths, struct spawned *ret
 
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-	if (pidfd < 0) { /* the child would be without a supervisor: it sees our end close */
+	if (pidfd < 0) { /* the child would be without a supervisor */
 		e = -errno;
 		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
 		return e;
 	}
 	*ret_child = (struct spawned){ .pid = pid, .pidfd = pidfd, .sock = take_fd(ours) };

@@ -18,9 +18,13 @@ struct spawned {
 	int sock; /* agentd's end of the message socket */
 };
 
-/* The uid and gid a role runs with: of its system user in /etc/passwd, else its
- * fall-back number for both. */
-void spawn_ids(enum role_id role, uid_t *ret_uid, gid_t *ret_gid);
+#define SPAWN_PASSWD "/etc/passwd"
+
+/* The uid and gid a role runs with: of its system user in the file `passwd`
+ * (passwd(5)), else its fall-back number for both. A file that cannot be read to
+ * its end is an error: a role must not wake up as somebody else, whose files it
+ * cannot open. Errno of open, -ERANGE for a line over 16 KiB. */
+must_check int spawn_ids(const char *passwd, enum role_id role, uid_t *ret_uid, gid_t *ret_gid);
 
 /* Starts it. The caller owns both descriptors. Errno of the step that failed;
  * a failing execveat shows as the child's exit status 127. */

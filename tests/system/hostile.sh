@@ -24,7 +24,7 @@ start() {
 	: >"$work/agentd.log"
 	rm -f "$work/status" "$work/pid"
 	{
-		"$@" "$work/sbin/agentd" --prefix "$work" >>"$work/agentd.log" 2>&1 </dev/null &
+		"$@" "$work/sbin/agentd" --prefix "$work" </dev/null >>"$work/agentd.log" 2>&1 &
 		echo $! >"$work/pid"
 		wait $!
 		echo $? >"$work/status"
@@ -86,6 +86,28 @@ outlives_stop() {
 	kill -CONT "$agentd_pid"
 	survive 10
 }
+# What a role has of agentd: standard descriptors, its socket and, of itself, its count.
+clean_start() {
+	local proc fds
+	within 10 running || { tail -n 5 "$work/agentd.log"; return 1; }
+	for proc in $(pids); do
+		fds=$(find "/proc/$proc/fd" -mindepth 1 -printf '%f ' | tr ' ' '\n' | sort -n | xargs)
+		same "$fds" "0 1 2 3 4" && same "$(readlink "/proc/$proc/cwd")" / &&
+			same "$(tr '\0' ' ' <"/proc/$proc/environ")" "" &&
+			same "$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$proc/status")" 0000000000000000 &&
+			same "$(sed -n 's/^Groups:[[:space:]]*//p' "/proc/$proc/status")" "" &&
+			same "$(sed -n 's/^CapBnd:[[:space:]]*//p' "/proc/$proc/status")" "$(bounds "$proc")" ||
+			return 1
+	done
+}
+bounds() { if [ "$(cat "/proc/$1/comm")" = agent-sensor ]; then echo "$sensor_bounds"; else echo 0000000000000000; fi; }
+sensor_bounds=0000000000080000
+restarts() {
+	local old
+	old=$(pid_of hunt)
+	kill -KILL "$old"
+	within 10 said "agent-hunt ended: signal 9" && within 10 not test -d "/proc/$old" && within 10 pid_of hunt
+}
 kernel_is() { printf '%s\n' "$1" "$(uname -r)" | sort -V -C; }
 
 start
@@ -102,5 +124,16 @@ check "none is killed because agentd itself was stopped" outlives_stop
 configure '{"supervise": {"pulse_ms": 2000, "silence_ms": 1000}}'
 kill -HUP "$agentd_pid"
 check "none is killed because pulses are rare" survive 20
+check "SIGTERM stops all" stop
+
+# Whoever starts agentd may have left all kinds of things open, closed or ignored.
+careless() { exec env --ignore-signal=CHLD --block-signal=USR1 "$@" 7<"$work" <&- >&-; }
+start careless
+check "roles inherit nothing from who started agentd" clean_start
+check "ends are noted although SIGCHLD was ignored" restarts
+check "SIGTERM stops all" stop
+sensor_bounds=0000000000000000
+start setpriv --bounding-set -sys_ptrace
+check "roles run where agentd lacks a capability of theirs" clean_start
 check "SIGTERM stops all" stop
 finish
