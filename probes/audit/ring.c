@@ -338,6 +338,20 @@ static void slot_arm(struct audit_ring *r)
 	store(&r->h->armed, head);
 }
 
+/* Owners of the queue get records whose length leaves out the header, but also the
+ * kernel's question whether they live (AUDIT_REPLACE), whose length is right: the largest
+ * difference is that of the records (kernel/audit.c, audit_log_end, audit_make_reply). */
+static void learn_bias(struct audit_ring *r, size_t received, size_t stated)
+{
+	uint32_t bias;
+
+	if (received < stated || received - stated > NLMSG_HDRLEN)
+		return;
+	bias = (uint32_t)(received - stated);
+	if (r->h->len_bias == BIAS_UNKNOWN || bias > r->h->len_bias)
+		r->h->len_bias = bias;
+}
+
 int audit_ring_receive(struct audit_ring *r, int sock, uint64_t now_ns,
 		       struct audit_ring_record *ret_record)
 {
@@ -373,9 +387,8 @@ int audit_ring_receive(struct audit_ring *r, int sock, uint64_t now_ns,
 	r->received_flags = (size_t)n > SLOT_DATA_MAX ? SLOT_CUT : 0;
 	r->received = (size_t)n > SLOT_DATA_MAX ? SLOT_DATA_MAX : (size_t)n;
 	r->received_ns = now_ns;
-	if (r->received_flags == 0 && (size_t)n >= nl.nlmsg_len &&
-	    (size_t)n - nl.nlmsg_len <= NLMSG_HDRLEN)
-		r->h->len_bias = (uint32_t)((size_t)n - nl.nlmsg_len);
+	if (r->received_flags == 0)
+		learn_bias(r, (size_t)n, nl.nlmsg_len);
 	*ret_record = (struct audit_ring_record){
 		.pos = load(&r->h->head),
 		.arrived_ns = now_ns,

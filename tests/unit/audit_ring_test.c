@@ -3,11 +3,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "probes/audit/ring.h"
+#include "probes/audit/types.h"
 #include "tests/test.h"
 
 #define TYPE 1300
@@ -294,21 +297,42 @@ static void receives_into_the_ring(void)
 	(void)close(pair[1]);
 }
 
-/* Kills a child between the kernel's copy and the publishing. */
-static void die_after_receive(int fd, int sock)
+static _Noreturn void receive_traced(int fd, int sock)
 {
+	struct audit_ring *r = attach(fd);
+	struct audit_ring_record rec;
+
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+		_exit(2);
+	(void)raise(SIGSTOP);
+	(void)!audit_ring_receive(r, sock, 0, &rec);
+	_exit(1);
+}
+
+/* Kills a child when the kernel has copied a record and before the child knows. */
+static void die_after_copy(int fd, int sock)
+{
+	struct __ptrace_syscall_info info = { 0 };
+	bool is_receiving = false;
 	pid_t pid = fork();
 	int status;
 
 	CHECK(pid >= 0);
-	if (pid == 0) {
-		struct audit_ring *r = attach(fd);
-		struct audit_ring_record rec;
-
-		if (audit_ring_receive(r, sock, 0, &rec) == 1)
-			(void)raise(SIGKILL);
-		_exit(1);
+	if (pid == 0)
+		receive_traced(fd, sock);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK_INT(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD),
+		  0);
+	while (!is_receiving || info.op != PTRACE_SYSCALL_INFO_EXIT) {
+		CHECK_INT(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+		CHECK_INT(waitpid(pid, &status, 0), pid);
+		CHECK(WIFSTOPPED(status));
+		CHECK(ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			is_receiving = info.entry.nr == SYS_recvmsg;
 	}
+	CHECK_INT(kill(pid, SIGKILL), 0);
 	CHECK_INT(waitpid(pid, &status, 0), pid);
 	CHECK(WIFSIGNALED(status));
 }
@@ -327,7 +351,7 @@ static void a_received_record_outlives_its_receiver(void)
 		CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
 		fake_send(pair[0], TYPE, "audit(1.000:1): n=1", counted[i]);
 		fake_send(pair[0], TYPE, "audit(1.000:2): n=2", counted[i]);
-		die_after_receive(fd, pair[1]);
+		die_after_copy(fd, pair[1]);
 		r = attach(fd);
 		CHECK(audit_ring_next(r, &rec));
 		/* The very first one may bring NULs along, which the grammar leaves out. */
@@ -340,7 +364,7 @@ static void a_received_record_outlives_its_receiver(void)
 		audit_ring_free(r);
 		/* Now the kernel's way of counting is known. */
 		fake_send(pair[0], TYPE, "audit(1.000:3): n=3", counted[i]);
-		die_after_receive(fd, pair[1]);
+		die_after_copy(fd, pair[1]);
 		r = attach(fd);
 		CHECK(audit_ring_next(r, &rec));
 		CHECK_INT(next(r), 2);
@@ -350,6 +374,35 @@ static void a_received_record_outlives_its_receiver(void)
 		(void)close(pair[0]);
 		(void)close(pair[1]);
 	}
+}
+
+/* The kernel's question to the owner of the queue states its length in another way than the
+ * records around it. */
+static void a_question_does_not_change_how_records_are_counted(void)
+{
+	cleanup_(fd_cleanup) int fd = make_fd(AUDIT_RING_SIZE_MIN);
+	struct audit_ring *r = attach(fd);
+	struct audit_ring_record rec;
+	int pair[2];
+
+	CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	fake_send(pair[0], TYPE, "audit(1.000:1): n=1", 0);
+	fake_send(pair[0], AUDIT_REC_REPLACE, "pid!", NLMSG_HDRLEN);
+	fake_send(pair[0], TYPE, "audit(1.000:2): n=2", 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(audit_ring_receive(r, pair[1], 0, &rec), 1);
+		audit_ring_publish(r);
+		CHECK(audit_ring_next(r, &rec));
+	}
+	audit_ring_commit(r, audit_ring_read_pos(r));
+	audit_ring_free(r);
+	die_after_copy(fd, pair[1]);
+	r = attach(fd);
+	CHECK(audit_ring_next(r, &rec));
+	CHECK_STRN(rec.payload, "audit(1.000:2): n=2");
+	audit_ring_free(r);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
 }
 
 static void refuses_what_is_no_ring(void)
@@ -427,6 +480,8 @@ TEST_MAIN({ "gives_records_in_order", gives_records_in_order },
 	  { "refuses_datagrams_of_other_processes", refuses_datagrams_of_other_processes },
 	  { "receives_into_the_ring", receives_into_the_ring },
 	  { "a_received_record_outlives_its_receiver", a_received_record_outlives_its_receiver },
+	  { "a_question_does_not_change_how_records_are_counted",
+	    a_question_does_not_change_how_records_are_counted },
 	  { "refuses_what_is_no_ring", refuses_what_is_no_ring },
 	  { "a_broken_ring_is_emptied", a_broken_ring_is_emptied },
 	  { "keeps_the_books_of_losses", keeps_the_books_of_losses })
