@@ -245,11 +245,11 @@ static void recover_armed(struct audit_ring *r)
 	s = slot_at(r, head);
 	memcpy(&nl, s + 1, sizeof(nl));
 	len = (size_t)nl.nlmsg_len + (h->len_bias == BIAS_UNKNOWN ? NLMSG_HDRLEN : h->len_bias);
-	if (!audit_type_is_event(nl.nlmsg_type) || len < NLMSG_HDRLEN || len > SLOT_DATA_MAX ||
+	if (!audit_type_is_event(nl.nlmsg_type) || len < NLMSG_HDRLEN ||
 	    head - load(&h->tail) + SLOT_SIZE_MAX > r->size)
 		return;
-	r->received = len;
-	r->received_flags = 0;
+	r->received = len < SLOT_DATA_MAX ? len : SLOT_DATA_MAX;
+	r->received_flags = len > SLOT_DATA_MAX ? SLOT_CUT : 0;
 	r->received_ns = 0;
 	audit_ring_publish(r);
 }

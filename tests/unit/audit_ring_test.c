@@ -341,7 +341,9 @@ static void a_received_record_outlives_its_receiver(void)
 {
 	/* nlmsg_len counts the header (multicast) or not (unicast). */
 	const uint32_t counted[] = { NLMSG_HDRLEN, 0 };
+	static char longest[12001];
 
+	memset(longest, 'a', sizeof(longest) - 1);
 	for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
 		cleanup_(fd_cleanup) int fd = make_fd(AUDIT_RING_SIZE_MIN);
 		struct audit_ring_record rec;
@@ -370,6 +372,15 @@ static void a_received_record_outlives_its_receiver(void)
 		CHECK_INT(next(r), 2);
 		CHECK_INT(next(r), 3);
 		CHECK_INT(next(r), UINT32_MAX);
+		audit_ring_free(r);
+		/* One that is too long is cut, not lost. */
+		fake_send(pair[0], TYPE, longest, counted[i]);
+		die_after_copy(fd, pair[1]);
+		r = attach(fd);
+		for (int n = 0; n < 4; n++)
+			CHECK(audit_ring_next(r, &rec));
+		CHECK(rec.is_cut);
+		CHECK_INT(rec.payload.n, 9216 - NLMSG_HDRLEN);
 		audit_ring_free(r);
 		(void)close(pair[0]);
 		(void)close(pair[1]);
