@@ -7,3 +7,5 @@ tests += loop peer sandbox str buf utf8 jsonw jsonr diag clock rand hash log fs 
 fuzz  += jsonr
 srcs  += agent/base/rfc3339.c
 tests += rfc3339
+srcs  += agent/base/memory.c
+tests += memory

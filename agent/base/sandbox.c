@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -207,6 +209,33 @@ static int filter_allow_reading(scmp_filter_ctx filter)
 	return r;
 }
 
+/* socket(2) for IP, and for the routing netlink by which getaddrinfo(3) learns the
+ * host's addresses. Other families are an error and not the end: the resolver also
+ * tries a local socket to nscd(8). A rule compares an argument once, so that each
+ * family has its own. */
+static int filter_allow_sockets(scmp_filter_ctx filter)
+{
+	const uint32_t refuse = SCMP_ACT_ERRNO(EACCES);
+	const int call = SCMP_SYS(socket);
+	int r = seccomp_rule_add(filter, refuse, call, 1, SCMP_A0(SCMP_CMP_GE, AF_MAX));
+
+	for (unsigned int family = 0; r == 0 && family < AF_MAX; family++) {
+		bool is_ip = family == AF_INET || family == AF_INET6;
+
+		if (family != AF_NETLINK)
+			r = seccomp_rule_add(filter, is_ip ? SCMP_ACT_ALLOW : refuse, call, 1,
+					     SCMP_A0(SCMP_CMP_EQ, family));
+	}
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 2,
+				     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+				     SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+	if (r == 0)
+		r = seccomp_rule_add(filter, refuse, call, 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+				     SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
+	return r;
+}
+
 static int filter_build(scmp_filter_ctx filter, const struct sandbox_policy *policy)
 {
 	int r = filter_allow_memory(filter);
@@ -218,6 +247,8 @@ static int filter_build(scmp_filter_ctx filter, const struct sandbox_policy *pol
 		r = filter_allow(filter, common_syscalls[i]);
 	for (size_t i = 0; r == 0 && policy->syscalls != NULL && policy->syscalls[i] != NULL; i++)
 		r = filter_allow(filter, policy->syscalls[i]);
+	if (r == 0 && policy->may_connect_tcp)
+		r = filter_allow_sockets(filter);
 	if (r == 0)
 		r = seccomp_load(filter);
 	return r;

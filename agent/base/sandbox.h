@@ -25,7 +25,9 @@ struct sandbox_policy {
 	const char *name;
 	const char *const *syscalls; /* NULL-terminated names beyond the common set */
 	const int *keep_caps;	     /* capability numbers, ended by -1; NULL for none */
-	bool may_connect_tcp;	     /* Landlock network rules: else bind and connect are refused */
+	/* May open IP sockets, and the routing netlink that getaddrinfo(3) asks; other
+	 * families give EACCES. Else Landlock refuses TCP and seccomp any socket(). */
+	bool may_connect_tcp;
 	/* Needs /proc/PID/{exe,cwd,root} of others: a Landlock domain may trace only its own
 	 * children, and these links count as tracing. So there is no Landlock then, and seccomp
 	 * lets openat(2) open for reading only, whatever the path: the tree is read-only all the
