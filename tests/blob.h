@@ -17,6 +17,9 @@
 #define BLOB_NOW_US ((uint64_t)BLOB_NOW_S * USEC_PER_SEC)
 #define BLOB_DAY_S 86400L
 
+/* When the certificates are made; a test that shows them to TLS sets the real time. */
+static long blob_made_s = BLOB_NOW_S;
+
 struct blob_pki {
 	EVP_PKEY *root_key, *ca_key, *leaf_key;
 	X509 *root, *ca, *leaf;
@@ -57,8 +60,8 @@ static inline X509 *blob_certificate(EVP_PKEY *key, const char *name, X509 *issu
 	CHECK(ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial) == 1);
 	CHECK(X509_set_subject_name(cert, subject) == 1);
 	CHECK(X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject) == 1);
-	CHECK(ASN1_TIME_set(X509_getm_notBefore(cert), BLOB_NOW_S - BLOB_DAY_S) != NULL);
-	CHECK(ASN1_TIME_set(X509_getm_notAfter(cert), BLOB_NOW_S + days * BLOB_DAY_S) != NULL);
+	CHECK(ASN1_TIME_set(X509_getm_notBefore(cert), blob_made_s - BLOB_DAY_S) != NULL);
+	CHECK(ASN1_TIME_set(X509_getm_notAfter(cert), blob_made_s + days * BLOB_DAY_S) != NULL);
 	CHECK(X509_set_pubkey(cert, key) == 1);
 	blob_extension(cert, issuer ? issuer : cert, NID_basic_constraints,
 		       is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
