@@ -61,7 +61,7 @@ bench: progs bench-bins
 
 c_files  := $(sort $(wildcard $(addsuffix *.c,./ */ */*/ */*/*/) $(addsuffix *.h,*/ */*/ */*/*/)))
 c_files  := $(patsubst ./%,%,$(filter-out $(O)/% $(O)-%,$(c_files)))
-tu_files := $(sort $(srcs) $(main_srcs) $(test_srcs) $(bench_srcs) $(sys_srcs) \
+tu_files := $(sort $(wildcard packaging/*/*.c) $(srcs) $(main_srcs) $(test_srcs) $(bench_srcs) $(sys_srcs) \
               $(if $(fuzz),tests/fuzz/replay.c) tests/oom.c)
 scripts   = $(shell grep -lE '^\#!/bin/(ba|da)?sh|^\# shellcheck shell=' $$(find tests packaging .ci \
               -type f ! -name '*.c' ! -name '*.h') </dev/null)

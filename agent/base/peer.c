@@ -124,6 +124,7 @@ static bool receive(struct peer *p)
 {
 	bool is_gone = false;
 
+	/* cppcheck-suppress autoVariables; p forgets it before this function returns */
 	p->is_gone = &is_gone;
 	for (int i = 0; i < MESSAGES_PER_TURN && !p->is_paused; i++) {
 		struct msg m = { .fd = -1 };
