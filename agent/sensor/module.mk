@@ -9,6 +9,8 @@ srcs  += agent/sensor/batch.c agent/sensor/shed.c agent/sensor/heartbeat.c \
 tests += textpool procfs users proctable socktable normalise batch shed heartbeat \
          pipeline sensor_health sensor_program
 
+fuzz  += audit_normalise
+
 progs += libexec/endpoint-agent/agent-sensor
 main_libexec/endpoint-agent/agent-sensor := agent/sensor/main.c
 

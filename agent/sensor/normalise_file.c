@@ -256,7 +256,8 @@ static void see(struct norm *m, const struct audit_path *p, struct str path)
 	struct normaliser *n = m->n;
 	struct file_seen *f = &n->files[n->files_next];
 
-	if (!p->has_inode || path.n == 0 || path.n > sizeof(f->path) || p->dev.n >= sizeof(f->dev))
+	if (!p->has_inode || p->dev.n == 0 || path.n == 0 || path.n > sizeof(f->path) ||
+	    p->dev.n >= sizeof(f->dev))
 		return;
 	n->files_next = (n->files_next + 1) % FILES_MAX;
 	*f = (struct file_seen){
