@@ -99,7 +99,8 @@ static int on_source(void *ctx, struct peer *p, struct msg *m)
 	log_info("audit records: %s", mode == AUDIT_MODE_UNICAST     ? "unicast"
 				      : mode == AUDIT_MODE_MULTICAST ? "multicast"
 								     : "none");
-	return pipeline_set_source(s->pipeline, (enum audit_mode)mode, take_fd(m->fd));
+	pipeline_set_source(s->pipeline, (enum audit_mode)mode, take_fd(m->fd));
+	return 0;
 }
 
 static int on_report(void *ctx, struct peer *p, struct msg *m)

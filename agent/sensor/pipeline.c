@@ -16,8 +16,7 @@
 #define TICK_NS NSEC_PER_SEC
 #define RECENT_NS (300 * NSEC_PER_SEC)
 #define SOCKET_PRIORITY 0
-/* A stamp so far behind the newest one begins a new reckoning: the clock was set back. */
-#define CLOCK_BACK_NS (5 * NSEC_PER_SEC)
+#define CLOCK_STEP_NS (20 * NSEC_PER_MSEC)
 #define PARSE_ERRORS_SHOWN 3u
 
 struct pipeline {
@@ -35,11 +34,12 @@ struct pipeline {
 	struct shed shed;
 	struct audit_gaps gaps;
 	struct audit_assembler *assembler;
-	/* The assembler's clock is that of the records, so that a sensor that was stopped does
-	 * not take the records that waited meanwhile for missing; it goes on by our own clock
-	 * while none come. */
-	uint64_t record_ns;
-	uint64_t record_mono_ns;
+	/* The assembler's clock: from one record to the next it goes by a step at most, so that
+	 * a sensor that was stopped does not take the records that waited meanwhile for missing.
+	 * Only while none wait anywhere it follows our own. Not that of the records: a call that
+	 * blocks is stamped with the time it began. */
+	uint64_t assembler_ns;
+	uint64_t assembler_mono_ns; /* our clock at that time */
 	struct proc_now now;
 
 	struct proctable *procs;
@@ -277,18 +277,13 @@ static void parse_failed(struct pipeline *p, const struct audit_ring_record *raw
 			    raw->payload.p);
 }
 
-static void record_clock(struct pipeline *p, const struct audit_record *rec)
+/* A record came: the assembler's clock follows ours, but by no more than a step. */
+static void assembler_clock(struct pipeline *p)
 {
-	uint64_t stamp_ns = rec->sec * NSEC_PER_SEC + rec->msec * NSEC_PER_MSEC;
+	uint64_t passed_ns = p->now.mono_ns - p->assembler_mono_ns;
 
-	if (stamp_ns + CLOCK_BACK_NS < p->record_ns) {
-		/* The clock was set back: what is in flight would wait for its old time. */
-		audit_assembler_flush(p->assembler);
-		p->record_ns = stamp_ns;
-	} else if (stamp_ns > p->record_ns) {
-		p->record_ns = stamp_ns;
-	}
-	p->record_mono_ns = p->now.mono_ns;
+	p->assembler_ns += passed_ns < CLOCK_STEP_NS ? passed_ns : CLOCK_STEP_NS;
+	p->assembler_mono_ns = p->now.mono_ns;
 }
 
 static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
@@ -304,10 +299,10 @@ static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
 	} else if (audit_record_parse(raw->type, raw->payload, &rec) < 0) {
 		parse_failed(p, raw);
 	} else if (!heartbeat_take(p, &rec)) {
-		record_clock(p, &rec);
+		assembler_clock(p);
 		if (raw->type < AUDIT_REC_DAEMON_FIRST || raw->type > AUDIT_REC_DAEMON_LAST)
 			audit_gaps_see(&p->gaps, rec.serial, p->now.mono_ns);
-		audit_assembler_feed(p->assembler, &rec, raw->pos, p->record_ns);
+		audit_assembler_feed(p->assembler, &rec, raw->pos, p->assembler_ns);
 	} else {
 		audit_gaps_see(&p->gaps, rec.serial, p->now.mono_ns);
 	}
@@ -440,7 +435,7 @@ static void socket_watch(struct pipeline *p)
 {
 	int ret;
 
-	if (p->sock < 0 || p->sock_source != NULL)
+	if (p->sock < 0 || p->ring == NULL || p->sock_source != NULL)
 		return;
 	ret = loop_add_fd(p->o.loop, p->sock, EPOLLIN, SOCKET_PRIORITY, on_socket, p,
 			  &p->sock_source);
@@ -482,9 +477,7 @@ static void settle_gaps(struct pipeline *p)
 /* Lets the assembler's clock go on while no record waits anywhere. */
 static void assembler_tick(struct pipeline *p)
 {
-	uint64_t idle_ns = p->now.mono_ns - p->record_mono_ns;
-
-	if (p->record_mono_ns == 0 || p->is_paused || !audit_ring_is_drained(p->ring))
+	if (p->is_paused || !audit_ring_is_drained(p->ring))
 		return;
 	/* The tick may come before the socket in a round of the loop. */
 	if (p->sock >= 0 && receive(p, p->now.mono_ns + SLICE_NS) < 0)
@@ -493,9 +486,9 @@ static void assembler_tick(struct pipeline *p)
 		work(p);
 		return;
 	}
-	p->record_ns += idle_ns;
-	p->record_mono_ns = p->now.mono_ns;
-	audit_assembler_tick(p->assembler, p->record_ns);
+	p->assembler_ns += p->now.mono_ns - p->assembler_mono_ns;
+	p->assembler_mono_ns = p->now.mono_ns;
+	audit_assembler_tick(p->assembler, p->assembler_ns);
 	audit_ring_rest(p->ring);
 }
 
@@ -575,6 +568,7 @@ int pipeline_new(const struct pipeline_options *options, struct pipeline **ret_p
 	buf_init(&p->body, EVENT_LINE_MAX);
 	audit_gaps_init(&p->gaps, p->o.tick_ns);
 	now_update(p);
+	p->assembler_mono_ns = p->now.mono_ns;
 	ret = parts_make(p);
 	if (ret == 0)
 		ret = timers_make(p);
@@ -630,6 +624,7 @@ int pipeline_set_ring(struct pipeline *p, int fd)
 	if (audit_ring_fill(p->ring) > 0)
 		log_info("takes up %zu bytes of records that wait in the ring",
 			 audit_ring_fill(p->ring));
+	socket_watch(p);
 	work(p);
 	return 0;
 }
@@ -640,19 +635,17 @@ static void source_drain(struct pipeline *p)
 	if (p->sock < 0)
 		return;
 	now_update(p);
-	if (receive(p, UINT64_MAX) < 0)
+	if (p->ring != NULL && receive(p, UINT64_MAX) < 0)
 		log_warning("records are left in the old audit socket");
 	socket_ignore(p);
 	(void)close(take_fd(p->sock));
 	p->is_paused = false;
 }
 
-int pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken)
+void pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken)
 {
 	cleanup_(fd_cleanup) int fd = fd_taken;
 
-	if (p->ring == NULL)
-		return -ENOTCONN;
 	source_drain(p);
 	p->mode = mode;
 	if (fd < 0)
@@ -661,8 +654,9 @@ int pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken)
 	loop_timer_set(p->heartbeat_timer, UINT64_MAX);
 	work(p);
 	if (fd < 0)
-		return 0;
-	audit_ring_source_changed(p->ring);
+		return;
+	if (p->ring != NULL)
+		audit_ring_source_changed(p->ring);
 	p->sock = take_fd(fd);
 	socket_watch(p);
 	if (p->was_off)
@@ -670,7 +664,6 @@ int pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken)
 	p->was_off = false;
 	if (mode == AUDIT_MODE_UNICAST)
 		loop_timer_set(p->heartbeat_timer, p->now.mono_ns + NSEC_PER_SEC);
-	return 0;
 }
 
 void pipeline_set_report(struct pipeline *p, const struct audit_report *report)

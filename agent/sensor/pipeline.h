@@ -42,8 +42,8 @@ void pipeline_set_flush_ms(struct pipeline *p, uint64_t flush_ms);
 must_check int pipeline_set_ring(struct pipeline *p, int fd);
 
 /* Where records come from now; fd_taken -1 for nowhere. The socket before it is read to its
- * end first. -ENOTCONN before the ring is there, errno of the loop. */
-must_check int pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken);
+ * end first. Nothing is read before the ring is there. */
+void pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken);
 
 void pipeline_set_report(struct pipeline *p, const struct audit_report *report);
 

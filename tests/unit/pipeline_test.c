@@ -26,6 +26,7 @@ struct rig {
 	int ring;
 	int proc, etc;
 	uint32_t serial;
+	uint32_t second;	 /* of the records' stamps */
 	uint64_t seen[SEEN_MAX]; /* origins that arrived */
 	uint16_t kinds[SEEN_MAX];
 	size_t n_seen;
@@ -105,7 +106,7 @@ static void source_up(void)
 	CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	CHECK_INT(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 	rig.kernel = pair[0];
-	CHECK_INT(pipeline_set_source(rig.pipeline, AUDIT_MODE_MULTICAST, pair[1]), 0);
+	pipeline_set_source(rig.pipeline, AUDIT_MODE_MULTICAST, pair[1]);
 }
 
 static void sensor_down(void)
@@ -120,7 +121,9 @@ static void sensor_down(void)
 
 static void up(size_t ring_size)
 {
-	rig = (struct rig){ .kernel = -1, .far = -1, .ring = -1, .serial = 1 };
+	rig = (struct rig){
+		.kernel = -1, .far = -1, .ring = -1, .serial = 1, .second = 1700000000
+	};
 	(void)snprintf(folder, sizeof(folder), "/tmp/pipeline-test-XXXXXX");
 	CHECK(mkdtemp(folder) != NULL);
 	rig.proc = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -144,7 +147,7 @@ static bool say(uint16_t type, uint32_t serial, const char *text)
 {
 	char data[4096];
 	int n = snprintf(data + NLMSG_HDRLEN, sizeof(data) - NLMSG_HDRLEN, "audit(%u.000:%u): %s",
-			 1700000000u, serial, text);
+			 rig.second, serial, text);
 	struct nlmsghdr nl = { .nlmsg_len = (uint32_t)(NLMSG_HDRLEN + n), .nlmsg_type = type };
 
 	memcpy(data, &nl, sizeof(nl));
@@ -471,10 +474,48 @@ static void an_old_socket_is_read_to_its_end(void)
 	up(AUDIT_RING_SIZE_MIN);
 	store_up();
 	say_exec();
-	CHECK_INT(pipeline_set_source(rig.pipeline, AUDIT_MODE_NONE, -1), 0);
+	pipeline_set_source(rig.pipeline, AUDIT_MODE_NONE, -1);
 	await(1, true);
 	pipeline_state(rig.pipeline, &state);
 	CHECK_INT(state.mode, AUDIT_MODE_NONE);
+	down();
+}
+
+/* A call that blocks is stamped with the time it began. */
+static void old_stamps_disturb_nothing(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	must_say(AUDIT_REC_SYSCALL, 1, "arch=c000003e syscall=59 success=yes exit=0 pid=7 ppid=1");
+	rig.second -= 3600;
+	rig.serial = 2;
+	say_exec();
+	rig.second += 7200;
+	say_exec();
+	rig.second -= 3600;
+	must_say(AUDIT_REC_EXECVE, 1, "argc=1 a0=\"y\"");
+	must_say(AUDIT_REC_EOE, 1, "");
+	await(3, true);
+	CHECK_INT(rig.seen[2], origin_of(1));
+	CHECK(strstr(rig.body, "\"Partial\"") == NULL);
+	down();
+}
+
+static void a_source_may_come_before_the_ring(void)
+{
+	int pair[2];
+
+	up(AUDIT_RING_SIZE_MIN);
+	sensor_down();
+	sensor_up();
+	CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	rig.kernel = pair[0];
+	pipeline_set_source(rig.pipeline, AUDIT_MODE_MULTICAST, pair[1]);
+	must_say(AUDIT_REC_USER_AUTH, rig.serial++, "pid=1 msg='op=x res=failed'");
+	step();
+	CHECK_INT(pipeline_set_ring(rig.pipeline, rig.ring), 0);
+	store_up();
+	await(1, true);
 	down();
 }
 
@@ -501,4 +542,6 @@ TEST_MAIN({ "an_event_reaches_the_store_once", an_event_reaches_the_store_once }
 	  { "losses_become_events", losses_become_events },
 	  { "bad_input_is_counted", bad_input_is_counted },
 	  { "an_old_socket_is_read_to_its_end", an_old_socket_is_read_to_its_end },
+	  { "old_stamps_disturb_nothing", old_stamps_disturb_nothing },
+	  { "a_source_may_come_before_the_ring", a_source_may_come_before_the_ring },
 	  { "a_clean_end_gives_out_what_is_in_hand", a_clean_end_gives_out_what_is_in_hand })
