@@ -12,7 +12,6 @@
 
 struct listing {
 	struct buf text; /* one row */
-	struct jsonw w;
 	bool is_first;
 };
 
@@ -37,8 +36,6 @@ static int json_row(void *ctx, const struct store_device_info *d)
 	struct jsonw w;
 
 	buf_clear(&l->text);
-	buf_add_str(&l->text, l->is_first ? STR("[") : STR(",\n "));
-	l->is_first = false;
 	jsonw_init(&w, &l->text);
 	jsonw_object_begin(&w);
 	jsonw_kv_str(&w, "device_id", d->device_id);
@@ -60,6 +57,7 @@ static int json_row(void *ctx, const struct store_device_info *d)
 	time_member(&w, "last_seen", d->last_seen_us);
 	time_member(&w, "certificate_expires", d->certificate_expires_us);
 	jsonw_object_end(&w);
+	buf_add_char(&l->text, '\n');
 	return row_print(l);
 }
 
@@ -111,7 +109,5 @@ int devices_command(int argc, char **argv)
 	buf_done(&l.text);
 	if (r < 0)
 		return command_fail("devices", COMMAND_FAILED, r, &diag);
-	if (is_json)
-		(void)printf("%s]\n", l.is_first ? "[" : "");
 	return command_end("devices");
 }
