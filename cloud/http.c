@@ -17,6 +17,9 @@
 
 #define REPLY_MAX (64u * 1024u)
 
+/* Longest refused body that is read to its end. */
+#define DISCARD_MAX (16u * 1024u * 1024u)
+
 /* How long a stop waits for answers to leave. */
 #define DRAIN_ANSWERS_S 2
 
@@ -397,10 +400,10 @@ static enum MHD_Result request_begin(struct http_request *r)
 	} else {
 		h->ops->begin(h->ctx, r);
 	}
-	/* A refused body is read to its end and forgotten, so that the answer arrives
-	 * and the connection lives on; a long or announced one is not waited for. */
-	if (r->status != 0 &&
-	    (http_header(r, "Expect").n > 0 || is_announced_over(r, HTTP_BODY_MAX)))
+	/* A refused body is read to its end and forgotten: closing with bytes unread
+	 * would reset the connection under the answer. One that waits to be asked for or is
+	 * very long is answered at once. */
+	if (r->status != 0 && (http_header(r, "Expect").n > 0 || is_announced_over(r, DISCARD_MAX)))
 		return answer(r);
 	return MHD_YES;
 }

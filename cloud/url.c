@@ -18,7 +18,9 @@ static int authority_split(struct str s, struct str *ret_host, struct str *ret_p
 {
 	ssize_t end;
 
-	if (s.n > 0 && s.p[0] == '[') {
+	if (s.p == NULL)
+		return -EINVAL;
+	if (str_starts(s, STR("["))) {
 		end = str_find(s, ']');
 		if (end < 0)
 			return -EINVAL;
