@@ -30,7 +30,6 @@ DEFINE_CLEANUP(EVP_PKEY *, pkey, EVP_PKEY_free)
 DEFINE_CLEANUP(BIO *, bio, BIO_free_all)
 DEFINE_CLEANUP(BIGNUM *, bignum, BN_free)
 DEFINE_CLEANUP(EVP_MD_CTX *, md_ctx, EVP_MD_CTX_free)
-DEFINE_CLEANUP(X509_REQ *, x509_req, X509_REQ_free)
 
 struct entity_row {
 	const char *file;
@@ -44,11 +43,11 @@ struct entity_row {
 
 static const struct entity_row entities[PKI_ENTITIES] = {
 	[PKI_ONBOARDING_ROOT] = { "onboarding-root.pem", "Endpoint Cloud Onboarding Root",
-				  PKI_ONBOARDING_ROOT, 7300, true, "critical,CA:TRUE",
+				  PKI_ONBOARDING_ROOT, 7300, false, "critical,CA:TRUE",
 				  "critical,keyCertSign,cRLSign" },
 	[PKI_ONBOARDING_ISSUING] = { "onboarding-issuing.pem",
 				     "Endpoint Cloud Onboarding Issuing CA", PKI_ONBOARDING_ROOT,
-				     3650, true, "critical,CA:TRUE,pathlen:0",
+				     3650, false, "critical,CA:TRUE,pathlen:0",
 				     "critical,keyCertSign,cRLSign" },
 	[PKI_ONBOARDING_LEAF] = { "onboarding-leaf.pem", "Endpoint Cloud Onboarding",
 				  PKI_ONBOARDING_ISSUING, 365, true, "critical,CA:FALSE",

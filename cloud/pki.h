@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Keys and certificates of the endpoint, the only user of OpenSSL's certificate
- * functions in cloud/: the onboarding root, issuing CA and RSA-2048 leaf that sign
- * blobs; the TLS root and the server's certificate; the CA of device certificates.
- * Each pair lies in DIR/pki/NAME.pem (certificate, then key), mode 0600. A struct
- * pki is read-only once opened; signing with it is safe in several threads.
+ * functions in cloud/: the onboarding root, its issuing CA and the RSA-2048 leaf that
+ * signs blobs (all other keys are on P-256); the TLS root and the server's certificate; the CA of
+ * device certificates. Each pair lies in DIR/pki/NAME.pem (certificate, then key), mode 0600. A
+ * struct pki is read-only once opened; signing with it is safe in several threads.
  */
 #pragma once
 
