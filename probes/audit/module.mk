@@ -6,7 +6,7 @@ tests += audit_rule audit_rules audit_netlink
 fuzz  += audit_reply audit_report
 srcs  += probes/audit/types.c probes/audit/parse.c probes/audit/decode.c probes/audit/syscalls.c
 srcs  += probes/audit/ring.c probes/audit/gaps.c probes/audit/assemble.c
-tests += audit_parse audit_decode audit_ring audit_gaps audit_assemble
+tests += audit_parse audit_decode audit_ring audit_ring_kill audit_gaps audit_assemble
 fuzz  += audit_record audit_assemble audit_ring
 
 # Tables of system call names from the kernel's headers. A header of another architecture
