@@ -9,7 +9,9 @@
 #include "agent/base/msg.h"
 #include "agent/event/event.h"
 
-#define EVENT_BODY_MAX (EVENT_LINE_MAX - 512u)
+/* The rest of a line is for what event_line_format() puts in front: four numbers, the device's
+ * id and a host name of 64 bytes (uname(2)) of which each may become \u00XX. */
+#define EVENT_BODY_MAX (EVENT_LINE_MAX - 640u)
 
 /* Appends the body: {"Table":…,"Timestamp":…,"ActionType":…, fields in the order
  * of fields.def …,"AdditionalFields":{…},"SchemaVersion":1}. At most

@@ -342,6 +342,26 @@ static void line_has_the_device_in_front(void)
 				"\"DeviceName\":\"h\",\"Table\":\"T\"}");
 }
 
+/* sethostname(2) takes any bytes. */
+static void longest_line_keeps_its_limit(void)
+{
+	static char name[64], id[40], body[EVENT_BODY_MAX];
+	const struct event_line_device device = { .device_id = { .p = id, .n = sizeof(id) },
+						  .device_name = { .p = name, .n = sizeof(name) } };
+	cleanup_(buf_cleanup) struct buf b;
+
+	buf_init(&b, (size_t)2 * EVENT_LINE_MAX);
+	memset(name, 1, sizeof(name));
+	memset(id, 'f', sizeof(id));
+	memset(body, ' ', sizeof(body));
+	body[0] = '{';
+	body[sizeof(body) - 1] = '}';
+	event_line_format(&b, UINT64_MAX, UINT64_MAX, UINT64_MAX, &device,
+			  (struct str){ .p = body, .n = sizeof(body) });
+	CHECK_INT(buf_error(&b), 0);
+	CHECK(b.len <= EVENT_LINE_MAX);
+}
+
 static void damaged_body_still_gives_a_line(void)
 {
 	const struct str bodies[] = { STR(""), STR("{"), STR("{}"), STR("x}") };
@@ -370,4 +390,5 @@ TEST_MAIN({ "empty_event_has_the_head_only", empty_event_has_the_head_only },
 	  { "record_comes_back", record_comes_back },
 	  { "bad_records_are_refused", bad_records_are_refused },
 	  { "line_has_the_device_in_front", line_has_the_device_in_front },
+	  { "longest_line_keeps_its_limit", longest_line_keeps_its_limit },
 	  { "damaged_body_still_gives_a_line", damaged_body_still_gives_a_line })
