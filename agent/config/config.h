@@ -43,9 +43,9 @@ must_check int config_merge(struct config *c, const char *file_name, struct str 
 
 /* Built-in, vendor file, local file and at most 64 drop-ins below the directories
  * given; missing files are skipped. All or nothing: on an error *ret_config is
- * untouched. Beside the errors of config_merge(): -EPERM for what is not root's or
- * ours or others may write, -EINVAL for what is no regular file, -EFBIG over
- * CONFIG_FILE_MAX, -E2BIG too many drop-ins, errno of open and read. */
+ * untouched. Beside the errors of config_merge(): -EPERM for a file, etc_dir or conf.d
+ * that is not root's or ours or that others may write, -EINVAL for what is no regular
+ * file, -EFBIG over CONFIG_FILE_MAX, -E2BIG too many drop-ins, errno of open and read. */
 must_check int config_load(const char *vendor_dir, const char *etc_dir, struct config **ret_config,
 			   struct diag *diag);
 

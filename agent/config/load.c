@@ -91,6 +91,17 @@ static int dir_open(const char *path, int *ret_fd, struct diag *diag)
 	return 0;
 }
 
+/* What a folder holds is decided by who may write it: moving a file away is enough to
+ * bring the defaults back. */
+static int dir_judge(int fd, const char *name, struct diag *diag)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return diag_set(diag, -errno, "%s: cannot be examined", name);
+	return check_owner(&st, name, diag);
+}
+
 /* Editors leave .#name, name~, name.bak and the like: not ours to read. */
 static bool is_dropin_name(const char *name)
 {
@@ -148,7 +159,6 @@ static int dropins_merge(struct config *c, int etc_fd, struct diag *diag)
 	cleanup_(fd_cleanup) int fd =
 		openat(etc_fd, DROPIN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct dropins d; /* 16 KiB */
-	struct stat st;
 	int err;
 
 	d.n = 0;
@@ -156,9 +166,7 @@ static int dropins_merge(struct config *c, int etc_fd, struct diag *diag)
 		return 0;
 	if (fd < 0)
 		return diag_set(diag, -errno, DROPIN_DIR ": cannot be opened as a folder");
-	if (fstat(fd, &st) < 0)
-		return diag_set(diag, -errno, DROPIN_DIR ": cannot be examined");
-	err = check_owner(&st, DROPIN_DIR, diag);
+	err = dir_judge(fd, DROPIN_DIR, diag);
 	if (err == 0)
 		err = dropins_list(fd, &d, diag);
 	if (err < 0)
@@ -188,6 +196,8 @@ int config_load(const char *vendor_dir, const char *etc_dir, struct config **ret
 		err = file_merge(c, vendor_fd, "vendor's " FILE_NAME, CFG_LAYER_VENDOR, diag);
 	if (err == 0)
 		err = dir_open(etc_dir, &etc_fd, diag);
+	if (err == 0 && etc_fd >= 0)
+		err = dir_judge(etc_fd, etc_dir, diag);
 	if (err == 0 && etc_fd >= 0)
 		err = file_merge(c, etc_fd, FILE_NAME, CFG_LAYER_LOCAL, diag);
 	if (err == 0 && etc_fd >= 0)

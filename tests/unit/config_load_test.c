@@ -179,6 +179,14 @@ static void files_that_others_may_write_are_refused(void)
 	(void)snprintf(path, sizeof(path), "%s/conf.d", t.etc);
 	CHECK_INT(chmod(path, 0777), 0);
 	load_fails(&t, -EPERM, "conf.d: mode 0777");
+	CHECK_INT(chmod(path, 0755), 0);
+	CHECK_INT(chmod(t.etc, 0775), 0);
+	load_fails(&t, -EPERM, "/etc: mode 0775");
+	CHECK_INT(chmod(t.etc, 0755), 0);
+	if (geteuid() == 0) {
+		CHECK_INT(chown(t.etc, 12345, 0), 0);
+		load_fails(&t, -EPERM, "/etc: owned by uid 12345");
+	}
 	trial_end(&t);
 }
 
