@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "agent/base/fs.h"
+#include "probes/audit/rules.h"
 
 #define BOOT_ID_LEN 36u
 #define HEAD_LINE "audit-state 1"
@@ -188,7 +189,9 @@ static int parse_rule(struct audit_state *s, struct str line)
 {
 	if (s->n_rules == AUDIT_STATE_RULES_MAX)
 		return -EINVAL;
-	if (audit_rule_parse(line, &s->rules[s->n_rules]) < 0)
+	/* Whatever the file says: nobody else's rule is deleted. */
+	if (audit_rule_parse(line, &s->rules[s->n_rules]) < 0 ||
+	    !audit_rules_is_own(&s->rules[s->n_rules]))
 		return -EINVAL;
 	s->n_rules++;
 	return 0;

@@ -86,6 +86,8 @@ static void hostile_texts_are_refused(void)
 		HEAD "set enabled 0 1\nset enabled 0 1\nend\n",
 		HEAD "rule\nend\n",
 		HEAD "rule 4 2 59 d2:40000000:b 61\nend\n",
+		HEAD "rule 4 2 59 - -\nend\n",
+		HEAD "rule 4 2 59 d2:40000000:b 6167656e74643265786563\nend\n", /* agentd2exec */
 		HEAD "agent 42 4711\nend\n",
 	};
 	cleanup_(free_cleanup) struct audit_state *s = state_new();
@@ -104,7 +106,7 @@ static void hostile_texts_are_refused(void)
 	buf_init(&b, AUDIT_STATE_FILE_MAX);
 	buf_add_str(&b, STR(HEAD));
 	for (size_t i = 0; i <= AUDIT_STATE_RULES_MAX; i++) /* one too many */
-		buf_add_str(&b, STR("rule 4 2 59 - -\n"));
+		buf_add_str(&b, STR(RULE));
 	buf_add_str(&b, STR("end\n"));
 	CHECK_INT(audit_state_parse(buf_str(&b), s), -EINVAL);
 	CHECK_INT(s->pid, 77); /* an out parameter is untouched on failure */
