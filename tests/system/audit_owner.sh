@@ -237,7 +237,7 @@ if command -v auditd >/dev/null; then
 	start
 	check "the agent starts beside it and listens" says '^source multicast'
 	check "auditd stays the owner" owner_is "$auditd_pid"
-	check "which the report names" says "owner=$auditd_pid .*exe=/usr/sbin/auditd"
+	check "which the report names" says "owner=$auditd_pid .*exe=.*/sbin/auditd"
 	check "no value is changed" same "$(snapshot | grep -v agentd:)" "$beside"
 	check "own rules are loaded" test "$(own_rules)" -ge 20
 	/bin/true marker-beside
