@@ -18,10 +18,10 @@ check "events arrive while there is room" within 30 all_stored before 10
 dd if=/dev/zero of="$state/fill" bs=1M 2>/dev/null
 fill_rest() { dd if=/dev/zero of="$state/fill2" bs=4k 2>/dev/null; }
 fill_rest
-is_full() { burst during 5; fill_rest; has_issue "journal cannot be"; }
-check "health says that the journal cannot be written" within 30 is_full
 errors() { [ "$(health_value journal journal_errors)" -gt 0 ]; }
-check "the refused batches are counted" errors
+is_refused() { burst during 5; fill_rest; errors; }
+check "batches are refused, and counted" within 30 is_refused
+check "health says that the journal cannot be written" has_issue "journal cannot be"
 burst kept 30
 check "every program runs on" all_run
 rm -f "$state/fill" "$state/fill2"
