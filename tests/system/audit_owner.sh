@@ -173,8 +173,13 @@ settings '"backlog_limit": 9999, "rules": "minimal"'
 start
 check "profile minimal watches no files" eval "not says agentd:file; [ \"$(own_rules)\" -lt 20 ]"
 check "a limit from the settings" same "$(status backlog_limit)" 9999
-settings '"watch_paths": "'"$work/watched:$work/late/:$work/file"'"'
+ln -s watched "$work/link"
+paths=/etc/:/etc:$work/watched:$work/watched/:$work/link:$work/late/:$work/file
+settings '"watch_paths": "'"$paths"'"'
 check "new settings are applied" reload
+check "a path that stands twice is one rule" \
+	same "$(auditctl -l | grep -c "dir=$work/watched ")" "$(auditctl -l | grep -c 'dir=/etc ')"
+check "a symbolic link is refused" says "missing $work/link: a symbolic link"
 check "the limit follows them" same "$(status backlog_limit)" 65536
 check "the rules too" eval "auditctl -l | grep -q 'dir=$work/watched '"
 check "a folder that is missing waits" says "missing file: $work/late (b64): No such file"
