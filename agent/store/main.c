@@ -24,6 +24,7 @@
  * host that boots with a wrong date must not lose its journal. */
 #define CLOCK_STEADY_NS (3600 * NSEC_PER_SEC)
 #define CLOCK_STEP_US (300 * USEC_PER_SEC)
+#define STOP_NS (1900 * NSEC_PER_MSEC) /* role.h: at most 2 s; the sensor takes 1.8 */
 #define DEVICE_ID_MAX 256u
 #define LINES_MAX (CURSOR_BYTES_MAX + 2 * EVENT_LINE_MAX)
 #define ROWS_HEAD 33u /* of MSG_FETCH_ROWS */
@@ -620,10 +621,16 @@ static int start(struct role *r)
 	return 0;
 }
 
+/* agentd stops the sensor first. When it was killed both end at once, and what the sensor has
+ * in hand is still to be kept. */
 static void stop(struct role *r)
 {
 	struct store *s = role_state(r);
+	const uint64_t deadline_ns = clock_mono_ns() + STOP_NS;
 
+	while (role_link(r, ROLE_SENSOR) != NULL && clock_mono_ns() < deadline_ns)
+		if (loop_run_once(role_loop(r), 10) < 0)
+			break;
 	journal_free(take_ptr(s->journal));
 }
 
