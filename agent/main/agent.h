@@ -21,6 +21,7 @@ struct agent {
 	struct family *family;
 	struct onboard *onboard;
 	struct audit_owner *audit;
+	struct loop_source *audit_timer; /* compares what runs with the plan again */
 	struct notify notify;
 	struct loop_source *watchdog;
 	struct diag config_error; /* why the last reload was refused, "" when it was not */

@@ -11,7 +11,9 @@
 
 #define ENABLED_LOCKED 2u /* immutable until reboot */
 #define SOON_NS (200 * NSEC_PER_MSEC)
-#define SOON_TRIES 25u /* passes at that pace before the usual one */
+/* While a killed agentd's sensor still holds the queue: passes at this pace before the usual one */
+#define HELD_NS (50 * NSEC_PER_MSEC)
+#define HELD_TRIES 100u
 #define RESTORE_TRIES 40
 #define RESTORE_WAIT_MS 50
 
@@ -46,7 +48,10 @@ struct audit_owner {
 	bool are_rules_due;	    /* what is wanted is to be made anew */
 	uint64_t verified_ns;	    /* of the last comparison with the kernel's list, 0: never */
 	uint64_t ownerless_ns; /* since when we see no owner while listening, 0: there is one */
-	unsigned int soon_tries;
+	unsigned int held_tries;
+	bool is_adopted;     /* the state's changes are a killed agentd's, no mode is entered yet */
+	bool is_continued;   /* the first mode entered goes on where a killed agentd was */
+	bool are_rules_kept; /* until the next pass, which knows the agent's processes */
 	int error;	     /* of the last pass */
 	const char *problem; /* what failed in it */
 
@@ -180,6 +185,7 @@ static void source_set(struct audit_owner *o, enum audit_mode mode, int fd_taken
 {
 	int old = o->fd;
 
+	o->is_adopted = false;
 	o->mode = mode;
 	o->fd = fd_taken;
 	o->ops->source(o->ctx, mode, fd_taken);
@@ -205,10 +211,14 @@ static int status_read(struct audit_owner *o)
 /* Registers fd as the queue's; whether it worked only AUDIT_GET tells. */
 static int queue_take(struct audit_owner *o, int fd)
 {
-	int error;
+	int error = 0;
 
-	o->state.owns_queue = true;
-	error = state_save(o);
+	/* An adopted state is on disk already, under a dead owner's name, which is as good for
+	 * undoing: a sync now would cost the records of that time. */
+	if (!o->state.owns_queue) {
+		o->state.owns_queue = true;
+		error = state_save(o);
+	}
 	if (error == 0)
 		error = audit_netlink_records_own(fd);
 	if (error == 0)
@@ -216,7 +226,7 @@ static int queue_take(struct audit_owner *o, int fd)
 	if (error < 0)
 		return error;
 	if (o->status.pid == self_pid())
-		return 0;
+		return o->is_adopted ? state_save(o) : 0;
 	o->state.owns_queue = false;
 	error = state_save(o);
 	return error < 0 ? error : problem(o, "queue is held by another process", -EEXIST);
@@ -263,11 +273,12 @@ static int leave_mode(struct audit_owner *o)
 	int error;
 
 	o->ownerless_ns = 0;
-	if (o->mode != AUDIT_MODE_UNICAST)
+	if (o->mode != AUDIT_MODE_UNICAST && !(o->is_adopted && o->state.owns_queue))
 		return 0;
 	o->are_values_due = false;
 	o->is_enable_due = false;
-	if (o->status.pid != self_pid()) {
+	if (o->mode == AUDIT_MODE_UNICAST ? o->status.pid != self_pid()
+					  : other_owner_lives(&o->status)) {
 		/* Taken over: `enabled` is the new owner's matter, the rest waits for the stop. */
 		o->state.owns_queue = false;
 		o->state.values[AUDIT_VALUE_ENABLED].is_changed = false;
@@ -305,14 +316,14 @@ static int mode_apply(struct audit_owner *o, uint64_t now_ns)
 	int error;
 
 	/* The registered process is gone, but somebody holds its socket on. */
-	if (wanted == AUDIT_MODE_UNICAST && o->soon_tries == SOON_TRIES &&
+	if (wanted == AUDIT_MODE_UNICAST && o->held_tries == HELD_TRIES &&
 	    o->settings.source == AUDIT_SOURCE_AUTO)
 		wanted = AUDIT_MODE_MULTICAST;
 	if (must_wait_for_owner(o, wanted, now_ns))
 		return 0;
-	if (wanted == o->mode && !is_lost)
+	if (wanted == o->mode && !is_lost && !o->is_adopted)
 		return 0;
-	if (wanted != o->mode) {
+	if (o->is_adopted ? wanted != AUDIT_MODE_UNICAST : wanted != o->mode) {
 		o->are_rules_due = true;
 		error = leave_mode(o);
 		if (error < 0)
@@ -406,7 +417,7 @@ static int pass_steps(struct audit_owner *o, uint64_t now_ns)
 		error = mode_apply(o, now_ns);
 	if (error == 0)
 		error = values_apply(o);
-	if (error == 0)
+	if (error == 0 && !o->are_rules_kept)
 		error = rules_apply(o, now_ns);
 	if (error == 0)
 		error = enable_apply(o);
@@ -423,12 +434,16 @@ static void pass(struct audit_owner *o, uint64_t now_ns)
 	if (error == 0) {
 		o->error = 0;
 		o->problem = NULL;
-		o->soon_tries = 0;
+		o->held_tries = 0;
 	}
 	/* A killed agentd's sensor keeps its socket for a moment, and with it the queue. */
-	if (error == -EEXIST && o->mode == AUDIT_MODE_NONE && o->soon_tries < SOON_TRIES) {
-		o->soon_tries++;
-		next = SOON_NS;
+	if (error == -EEXIST && o->mode == AUDIT_MODE_NONE && o->held_tries < HELD_TRIES) {
+		o->held_tries++;
+		next = HELD_NS;
+	}
+	if (o->are_rules_kept) {
+		o->are_rules_kept = false;
+		next = next < SOON_NS ? next : SOON_NS;
 	}
 	report(o);
 	loop_timer_set(o->timer, now_ns + next);
@@ -480,11 +495,10 @@ void audit_owner_free(struct audit_owner *o)
 	free(o);
 }
 
-/* Undoes a dead agentd's changes; what cannot be undone now stays recorded as ours. */
-static int undo_leftover(struct audit_owner *o)
+/* Loads what a killed agentd left behind. 1: there is something, in *left; 0: nothing. */
+static int leftover_load(const struct audit_owner *o, struct audit_state *left)
 {
-	cleanup_(free_cleanup) struct audit_state *left = calloc(1, sizeof(*left));
-	int error = left == NULL ? -ENOMEM : audit_state_load(o->run_dir, left);
+	int error = audit_state_load(o->run_dir, left);
 
 	if (error == -ENOENT)
 		return 0;
@@ -497,19 +511,39 @@ static int undo_leftover(struct audit_owner *o)
 	}
 	if (!audit_state_is_current(left))
 		return 0;
-	if (audit_state_is_live(left))
-		return -EBUSY;
+	return audit_state_is_live(left) ? -EBUSY : 1;
+}
 
-	log_info("audit: undoes what agentd %d left behind", (int)left->pid);
-	error = audit_netlink_open(&o->netlink);
-	if (error == 0)
-		error = audit_state_undo(left, o->netlink);
-	if (error < 0 && error != -EACCES)
-		log_warning("audit: undo: %s", strerrordesc_np(-error));
+/* Takes a dead agentd's changes over as they are: its rules stay loaded, so that no time is
+ * without them, and its old values are what a clean stop restores. */
+static int leftover_adopt(struct audit_owner *o)
+{
+	cleanup_(free_cleanup) struct audit_state *left = calloc(1, sizeof(*left));
+	int error = left == NULL ? -ENOMEM : leftover_load(o, left);
+
+	if (error <= 0)
+		return error;
+	log_info("audit: goes on where agentd %d ended", (int)left->pid);
 	memcpy(o->state.values, left->values, sizeof(o->state.values));
 	memcpy(o->state.rules, left->rules, sizeof(o->state.rules));
 	o->state.n_rules = left->n_rules;
+	o->state.owns_queue = left->owns_queue;
+	o->is_adopted = true;
+	o->is_continued = true;
+	o->are_rules_kept = true;
 	return 0;
+}
+
+bool audit_owner_has_leftover(const struct audit_owner *o)
+{
+	cleanup_(free_cleanup) struct audit_state *left = calloc(1, sizeof(*left));
+
+	return left != NULL && leftover_load(o, left) == 1;
+}
+
+bool audit_owner_is_continued(const struct audit_owner *o)
+{
+	return o->is_continued;
 }
 
 int audit_owner_start(struct audit_owner *o)
@@ -518,16 +552,20 @@ int audit_owner_start(struct audit_owner *o)
 
 	if (o->is_started)
 		return 0;
+	o->is_adopted = false;
+	o->is_continued = false;
+	o->are_rules_kept = false;
 	error = audit_state_init(&o->state);
 	if (error == 0)
-		error = undo_leftover(o);
+		error = leftover_adopt(o);
 	if (error < 0)
 		return error;
-	(void)state_save(o); /* tried again, and reported, before any change */
+	if (!o->is_adopted)
+		(void)state_save(o); /* tried again, and reported, before any change */
 	audit_ruleset_forget(o->rules);
 	o->verified_ns = 0;
 	o->ownerless_ns = 0;
-	o->soon_tries = 0;
+	o->held_tries = 0;
 	o->are_rules_due = true;
 	o->is_started = true;
 	pass(o, clock_mono_ns());

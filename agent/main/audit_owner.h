@@ -52,11 +52,20 @@ must_check int audit_owner_new(struct loop *l, const struct paths *paths,
 void audit_owner_free(struct audit_owner *o);
 DEFINE_CLEANUP(struct audit_owner *, audit_owner, audit_owner_free)
 
-/* Undoes what a killed agentd of this prefix left, then makes the first pass; ops are called
- * before it returns. What the kernel or the disk refuses is in the report and tried again at
+/* Takes over what a killed agentd of this prefix left in the kernel since the host booted, its
+ * rules and the values from before its changes, then makes the first pass; ops are called before
+ * it returns. What the kernel or the disk refuses is in the report and tried again at
  * each pass. A second call does nothing. -EBUSY when the agentd that wrote the state file still
  * runs, errno of /proc. */
 must_check int audit_owner_start(struct audit_owner *o);
+
+/* True when a killed agentd of this prefix left something that audit_owner_start() would take
+ * over: every moment until then costs records. */
+bool audit_owner_has_leftover(const struct audit_owner *o);
+
+/* True when the last start did so: records that came after that agentd's last ones and before
+ * our first ones are missing. */
+bool audit_owner_is_continued(const struct audit_owner *o);
 
 /* Puts everything back as it was and says AUDIT_MODE_NONE. May be started again. */
 void audit_owner_stop(struct audit_owner *o);

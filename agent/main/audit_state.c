@@ -311,6 +311,15 @@ bool audit_state_is_current(const struct audit_state *s)
 	return read_boot_id(boot_id) == 0 && strcmp(boot_id, s->boot_id) == 0;
 }
 
+/* A registered owner that has ended is nobody: only its socket may still be held. */
+static bool is_other_owner(const struct audit_state *s, const struct audit_status *now)
+{
+	uint64_t ticks;
+
+	return now->pid != 0 && now->pid != (uint32_t)s->pid &&
+	       read_start_ticks((pid_t)now->pid, &ticks) == 0;
+}
+
 static int undo_value(struct audit_state *s, enum audit_value v, const struct audit_status *now,
 		      struct audit_netlink *n)
 {
@@ -318,7 +327,7 @@ static int undo_value(struct audit_state *s, enum audit_value v, const struct au
 
 	/* A daemon that took the queue over since then wants auditing on, whoever switched it on.
 	 */
-	bool is_theirs = v == AUDIT_VALUE_ENABLED && now->pid != 0 && now->pid != (uint32_t)s->pid;
+	bool is_theirs = v == AUDIT_VALUE_ENABLED && is_other_owner(s, now);
 
 	if (!s->values[v].is_changed)
 		return 0;
@@ -353,7 +362,7 @@ static int undo_queue(struct audit_state *s, const struct audit_status *now,
 
 	if (!s->owns_queue)
 		return 0;
-	if (now->pid == (uint32_t)s->pid)
+	if (now->pid != 0 && !is_other_owner(s, now))
 		error = audit_netlink_set(n, AUDIT_STATUS_PID, 0);
 	if (error == 0)
 		s->owns_queue = false;

@@ -85,8 +85,8 @@ bool audit_state_is_current(const struct audit_state *s);
 
 /* Undoes in the kernel what s records and takes what is undone out of s. A value that is no
  * longer ours is left, and `enabled` too when another daemon owns the queue now; a rule that is
- * gone is fine; the queue is released only while the writer of s is its registered owner. Order:
- * enabled (so that the rest makes no records), rules, limits, queue. 0 when nothing is left in s,
- * else the first error (-EPERM: immutable; -EACCES: another process still holds the dead owner's
- * socket) with the rest tried nevertheless. */
+ * gone is fine; the queue is released only while the writer of s, or a process that ended, is its
+ * registered owner. Order: enabled (so that the rest makes no records), rules, limits, queue. 0
+ * when nothing is left in s, else the first error (-EPERM: immutable; -EACCES: another process
+ * still holds the dead owner's socket) with the rest tried nevertheless. */
 must_check int audit_state_undo(struct audit_state *s, struct audit_netlink *n);

@@ -15,6 +15,10 @@
 #include "gen/version.h"
 #include "probes/audit/ring.h"
 
+#define AUDIT_RETRY_NS NSEC_PER_SEC
+/* How long a killed agentd's audit source goes on without the reporter's word on the licence. */
+#define AUDIT_UNLICENSED_NS (60 * NSEC_PER_SEC)
+
 static const char usage[] =
 	"usage: agentd [--prefix DIR]\n"
 	"       agentd --check-config [--prefix DIR]   read the configuration and exit\n"
@@ -154,16 +158,41 @@ static void plan_apply(struct agent *a)
 
 	if (wanted == a->is_audit_on)
 		return;
-	a->is_audit_on = wanted;
 	if (!wanted) {
+		a->is_audit_on = false;
 		audit_owner_stop(a->audit);
 		return;
 	}
 
 	int e = audit_owner_start(a->audit);
 
+	a->is_audit_on = e == 0;
+	if (e == 0)
+		return;
+	log_error("audit: %s", strerrordesc_np(-e));
+	loop_timer_set(a->audit_timer, clock_mono_ns() + AUDIT_RETRY_NS);
+}
+
+static int on_audit_timer(void *ctx, uint64_t now_ns)
+{
+	(void)now_ns;
+	plan_apply(ctx);
+	return 0;
+}
+
+/* An agentd that was killed had a licence: its audit source is taken over before anything else,
+ * as records that nobody takes are lost, and kept unless the reporter says otherwise. */
+static void audit_resume(struct agent *a)
+{
+	int e;
+
+	if (!audit_owner_has_leftover(a->audit))
+		return;
+	e = audit_owner_start(a->audit);
+	a->is_audit_on = e == 0;
 	if (e < 0)
 		log_error("audit: %s", strerrordesc_np(-e));
+	loop_timer_set(a->audit_timer, clock_mono_ns() + AUDIT_UNLICENSED_NS);
 }
 
 static bool licence_is_same(const struct licence *a, const struct licence *b)
@@ -309,6 +338,8 @@ static int parts_make(struct agent *a)
 	if (e == 0)
 		e = audit_owner_new(a->loop, &a->paths, a->config, &audit_ops, a, &a->audit);
 	if (e == 0)
+		e = loop_add_timer(a->loop, on_audit_timer, a, &a->audit_timer);
+	if (e == 0)
 		e = onboard_new(a->loop, &a->paths, on_onboard, a, &a->onboard);
 	return e;
 }
@@ -336,6 +367,7 @@ static void agent_done(struct agent *a)
 {
 	onboard_free(a->onboard);
 	audit_owner_free(a->audit);
+	loop_source_free(a->audit_timer);
 	family_free(a->family);
 	loop_source_free(a->watchdog);
 	loop_free(a->loop);
@@ -365,6 +397,7 @@ static int run(struct agent *a)
 		return 1;
 	}
 	log_info("agentd %s starts", AGENT_VERSION);
+	audit_resume(a);
 	family_start(a->family, a->config, &a->licence);
 	e = loop_run(a->loop);
 	if (e < 0)

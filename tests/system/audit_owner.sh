@@ -125,6 +125,8 @@ end KILL
 start
 check "the next agent starts after a kill" says '^source unicast'
 check "and owns the queue" same "$(status pid)" "$driver_pid"
+check "its rules are in line" within 5 says 'wanted=\([1-9][0-9]*\) loaded=\1 \|missing file'
+check "those that are as wanted were never away" not says 'record 1305 .*op=remove_rule.*agentd:exec'
 check "restoring under a running agent is refused" eval "$driver restore $work; [ \$? = 16 ]"
 end TERM
 check "its stop restores what was before the first" same "$(snapshot)" "$before"
