@@ -109,9 +109,9 @@ static void reload(struct agent *a)
 
 static int send_audit_source(const struct agent *a, struct peer *sensor)
 {
-	const uint8_t mode = (uint8_t)a->audit_mode;
+	const uint8_t head[2] = { (uint8_t)a->audit_mode, audit_owner_is_continued(a->audit) };
 
-	return peer_send(sensor, MSG_AUDIT_SOURCE, (struct str){ (const char *)&mode, 1 },
+	return peer_send(sensor, MSG_AUDIT_SOURCE, (struct str){ (const char *)head, 2 },
 			 (struct str){ 0 }, a->audit_fd);
 }
 

@@ -91,14 +91,17 @@ static int on_ring(void *ctx, struct peer *p, struct msg *m)
 static int on_source(void *ctx, struct peer *p, struct msg *m)
 {
 	struct sensor *s = role_state(ctx);
-	uint8_t mode = *(const uint8_t *)m->data;
+	uint8_t mode = ((const uint8_t *)m->data)[0];
+	uint8_t is_continued = ((const uint8_t *)m->data)[1];
 
 	(void)p;
-	if (mode > AUDIT_MODE_MULTICAST || (mode == AUDIT_MODE_NONE) != (m->fd < 0))
+	if (mode > AUDIT_MODE_MULTICAST || is_continued > 1 ||
+	    (mode == AUDIT_MODE_NONE) != (m->fd < 0))
 		return -EPROTO;
 	log_info("audit records: %s", mode == AUDIT_MODE_UNICAST     ? "unicast"
 				      : mode == AUDIT_MODE_MULTICAST ? "multicast"
 								     : "none");
+	pipeline_set_continued(s->pipeline, is_continued == 1);
 	pipeline_set_source(s->pipeline, (enum audit_mode)mode, take_fd(m->fd));
 	return 0;
 }
@@ -123,6 +126,17 @@ static int on_ack(void *ctx, struct peer *p, struct msg *m)
 
 	(void)p;
 	return pipeline_ack(s->pipeline, m->data, m->len);
+}
+
+static int on_tail(void *ctx, struct peer *p, struct msg *m)
+{
+	struct sensor *s = role_state(ctx);
+	uint64_t origin;
+
+	(void)p;
+	memcpy(&origin, m->data, sizeof(origin));
+	pipeline_set_tail(s->pipeline, origin);
+	return 0;
 }
 
 static void link_changed(struct role *r, enum role_id other, struct peer *peer)
@@ -158,7 +172,8 @@ int main(int argc, char **argv)
 		PEER_ROW(MSG_AUDIT_SOURCE, on_source),
 		PEER_ROW(MSG_AUDIT_REPORT, on_report),
 	};
-	static const struct peer_row store_rows[] = { PEER_ROW(MSG_EVENTS_ACK, on_ack) };
+	static const struct peer_row store_rows[] = { PEER_ROW(MSG_EVENTS_ACK, on_ack),
+						      PEER_ROW(MSG_JOURNAL_TAIL, on_tail) };
 	static const struct peer_table store_table = { .rows = store_rows,
 						       .n_rows = ARRAY_LEN(store_rows),
 						       .priority = 1 };

@@ -54,8 +54,13 @@ struct pipeline {
 	uint64_t last_own_origin;
 	uint64_t loss_ns;     /* when something was last lost; 0 never */
 	uint64_t overflow_ns; /* when ring or socket last overflowed */
-	uint64_t gaps_seen;   /* of gaps.count, already in the books */
-	bool had_enobufs;     /* since gaps were last settled */
+	bool is_joining;      /* waits for what a killed agentd's journal ends with */
+	bool has_first;	      /* first_serial: the lowest serial of this source */
+	bool has_tail;	      /* tail_origin: the newest event of the journal */
+	uint32_t first_serial;
+	uint64_t tail_origin;
+	uint64_t gaps_seen; /* of gaps.count, already in the books */
+	bool had_enobufs;   /* since gaps were last settled */
 
 	struct loop_source *work_timer;	 /* more records to work on, at once */
 	struct loop_source *flush_timer; /* the open batch is due */
@@ -95,10 +100,15 @@ static void seal(struct pipeline *p)
 	loop_timer_set(p->flush_timer, UINT64_MAX);
 }
 
+static void send_batches(struct pipeline *p)
+{
+	batches_send(p->batches, p->is_joining ? NULL : p->store);
+}
+
 static void flush(struct pipeline *p)
 {
 	seal(p);
-	batches_send(p->batches, p->store);
+	send_batches(p);
 }
 
 /* With nothing on its way to the store the tail may follow at once. */
@@ -174,6 +184,8 @@ static const char *loss_where(unsigned int loss)
 		return "socket";
 	case AUDIT_LOSS_GAP:
 		return "serial gap";
+	case AUDIT_LOSS_RESTART:
+		return "agent restart";
 	default:
 		return "ring";
 	}
@@ -286,6 +298,41 @@ static void assembler_clock(struct pipeline *p)
 	p->assembler_mono_ns = p->now.mono_ns;
 }
 
+/* Counts the serials between the journal's last event of a killed agentd and our first. */
+static void join(struct pipeline *p)
+{
+	int32_t span = (int32_t)(p->first_serial - (uint32_t)p->tail_origin) - 1;
+
+	if (!p->is_joining || !p->has_first || !p->has_tail)
+		return;
+	p->is_joining = false;
+	audit_ring_joined(p->ring);
+	if (p->tail_origin != 0 && span > 0)
+		note_loss(p, AUDIT_LOSS_RESTART, (uint64_t)span);
+	send_batches(p);
+}
+
+static void serial_came(struct pipeline *p, uint32_t serial)
+{
+	audit_gaps_see(&p->gaps, serial, p->now.mono_ns);
+	if (!p->is_joining)
+		return;
+	if (!p->has_first || (int32_t)(serial - p->first_serial) < 0)
+		p->first_serial = serial;
+	p->has_first = true;
+	join(p);
+}
+
+static void ask_tail(struct pipeline *p)
+{
+	const struct str nothing = { 0 };
+
+	/* Refused: at the next tick. */
+	if (p->is_joining && !p->has_tail && p->store != NULL &&
+	    peer_send(p->store, MSG_JOURNAL_TAIL_GET, nothing, nothing, -1) < 0)
+		log_verbose("store does not take a question");
+}
+
 static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
 {
 	struct audit_record rec;
@@ -301,10 +348,10 @@ static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
 	} else if (!heartbeat_take(p, &rec)) {
 		assembler_clock(p);
 		if (raw->type < AUDIT_REC_DAEMON_FIRST || raw->type > AUDIT_REC_DAEMON_LAST)
-			audit_gaps_see(&p->gaps, rec.serial, p->now.mono_ns);
+			serial_came(p, rec.serial);
 		audit_assembler_feed(p->assembler, &rec, raw->pos, p->assembler_ns);
 	} else {
-		audit_gaps_see(&p->gaps, rec.serial, p->now.mono_ns);
+		serial_came(p, rec.serial);
 	}
 	p->cursor = audit_ring_read_pos(p->ring);
 }
@@ -375,7 +422,7 @@ static void admit(struct pipeline *p, const struct audit_ring_record *raw)
 	audit_ring_discard(p->ring);
 	/* It came: no gap, it is counted as shed. */
 	if (audit_record_parse(raw->type, raw->payload, &rec) == 0)
-		audit_gaps_see(&p->gaps, rec.serial, p->now.mono_ns);
+		serial_came(p, rec.serial);
 }
 
 /* Takes datagrams in until the socket is empty, the ring full or the slice over (until_ns
@@ -457,7 +504,7 @@ static int on_retry_timer(void *ctx, uint64_t now_ns)
 	struct pipeline *p = ctx;
 
 	(void)now_ns;
-	batches_send(p->batches, p->store);
+	send_batches(p);
 	return 0;
 }
 
@@ -498,6 +545,7 @@ static int on_tick_timer(void *ctx, uint64_t now_ns)
 
 	(void)now_ns;
 	now_update(p);
+	ask_tail(p);
 	if (p->ring != NULL) {
 		if (p->is_paused && audit_ring_fill(p->ring) < audit_ring_size(p->ring) / 8 * 7)
 			socket_watch(p);
@@ -685,7 +733,23 @@ void pipeline_set_store(struct pipeline *p, struct peer *store)
 {
 	p->store = store;
 	batches_unsend(p->batches);
-	batches_send(p->batches, store);
+	ask_tail(p);
+	send_batches(p);
+}
+
+void pipeline_set_continued(struct pipeline *p, bool is_continued)
+{
+	p->is_joining = is_continued && p->ring != NULL && !audit_ring_is_joined(p->ring);
+	ask_tail(p);
+	send_batches(p);
+}
+
+void pipeline_set_tail(struct pipeline *p, uint64_t origin)
+{
+	p->tail_origin = origin;
+	p->has_tail = true;
+	now_update(p);
+	join(p);
 }
 
 int pipeline_ack(struct pipeline *p, const void *data, size_t len)
@@ -720,7 +784,7 @@ int pipeline_ack(struct pipeline *p, const void *data, size_t len)
 		p->cursor = audit_ring_read_pos(p->ring);
 		socket_watch(p);
 	}
-	batches_send(p->batches, p->store);
+	send_batches(p);
 	work(p);
 	return 0;
 }
@@ -773,7 +837,7 @@ void pipeline_state(const struct pipeline *p, struct pipeline_state *ret_state)
 		.parse_errors = p->parse_errors,
 		.oversize = p->oversize,
 		.enobufs = p->enobufs,
-		.gaps = p->gaps.count,
+		.gaps = p->gaps.count + loss_of(p, AUDIT_LOSS_RESTART),
 		.kernel_lost = loss_of(p, AUDIT_LOSS_KERNEL),
 		.ring_fill_max = p->ring != NULL ? audit_ring_fill_max(p->ring) : 0,
 		.heartbeat_lag_ms = p->heartbeat.lag_ns / NSEC_PER_MSEC,

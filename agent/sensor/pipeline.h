@@ -45,6 +45,14 @@ must_check int pipeline_set_ring(struct pipeline *p, int fd);
  * end first. Nothing is read before the ring is there. */
 void pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken);
 
+/* A killed agentd collected before the source that comes next. The store is then asked for the
+ * newest event it has of that one, and the serials between it and our first are counted as lost,
+ * once for each ring; until its answer no batch is sent, or it would name one of ours. */
+void pipeline_set_continued(struct pipeline *p, bool is_continued);
+
+/* MSG_JOURNAL_TAIL. */
+void pipeline_set_tail(struct pipeline *p, uint64_t origin);
+
 void pipeline_set_report(struct pipeline *p, const struct audit_report *report);
 
 /* The link with the store is up or, with NULL, gone. */

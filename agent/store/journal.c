@@ -586,6 +586,16 @@ int journal_device_get(struct journal *j, char *out, size_t out_size)
 	return str_copy(sql_column_str(stmt, 0), out, out_size);
 }
 
+int journal_newest_origin(struct journal *j, uint64_t *ret_origin)
+{
+	/* Below 10^9 seconds are origins of the agent's own events. Events of several threads are
+	 * not quite in order; far older rows may be of another boot. */
+	static const char text[] = "SELECT max(origin) FROM (SELECT origin FROM events ORDER BY seq"
+				   " DESC LIMIT 1024) WHERE origin >= 1000000000 << 32";
+
+	return j->db == NULL ? -EBADFD : sql_get_u64(j->db, text, ret_origin);
+}
+
 /* Numbers. */
 
 static uint64_t log_file_bytes(const struct journal *j)

@@ -77,6 +77,10 @@ struct journal_stats {
 	uint32_t corrupt; /* damaged files that lie beside the journal */
 };
 
+/* Origin of the newest event that the kernel numbered (audit: seconds << 32 | serial), among the
+ * newest rows; 0 without one. Errno of sql_error(), -EBADFD while closed. */
+must_check int journal_newest_origin(struct journal *j, uint64_t *ret_origin);
+
 /* Numbers for health; what cannot be read is 0. */
 void journal_stats(struct journal *j, struct journal_stats *ret_stats);
 

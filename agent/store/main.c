@@ -500,6 +500,20 @@ static int on_events_put(void *ctx, struct peer *p, struct msg *m)
 	return sent;
 }
 
+static int on_tail_get(void *ctx, struct peer *p, struct msg *m)
+{
+	struct store *s = role_state(ctx);
+	uint64_t origin = 0;
+	int e = journal_newest_origin(s->journal, &origin);
+
+	(void)m;
+	if (e < 0) /* asked again */
+		return 0;
+	return peer_send(p, MSG_JOURNAL_TAIL,
+			 (struct str){ .p = (const char *)&origin, .n = sizeof(origin) },
+			 (struct str){ 0 }, -1);
+}
+
 static int on_retry(void *ctx, uint64_t now_ns)
 {
 	struct store *s = ctx;
@@ -650,6 +664,7 @@ static const struct sandbox_policy cage = {
 
 static const struct peer_row sensor_rows[] = {
 	PEER_ROW(MSG_EVENTS_PUT, on_events_put),
+	PEER_ROW(MSG_JOURNAL_TAIL_GET, on_tail_get),
 };
 static const struct peer_table sensor_table = {
 	.rows = sensor_rows,

@@ -11,7 +11,7 @@
 #include "probes/audit/parse.h"
 
 #define RING_MAGIC 0x41524e47u /* "ARNG" */
-#define RING_VERSION 1u
+#define RING_VERSION 2u
 #define RING_HEADER_SIZE 4096u
 #define RING_ALIGN 16u
 #define RING_NONE UINT64_MAX
@@ -55,6 +55,7 @@ struct ring_header {
 			    */
 	uint32_t lost_last;
 	uint32_t has_lost;
+	uint32_t is_joined;
 };
 
 _Static_assert(sizeof(struct ring_header) <= RING_HEADER_SIZE, "the header is one page");
@@ -564,6 +565,16 @@ void audit_ring_loss_tell(struct audit_ring *r, unsigned int loss, uint64_t tota
 {
 	if (loss < AUDIT_LOSSES && total > r->h->told[loss])
 		r->h->told[loss] = total;
+}
+
+bool audit_ring_is_joined(const struct audit_ring *r)
+{
+	return r->h->is_joined != 0;
+}
+
+void audit_ring_joined(struct audit_ring *r)
+{
+	r->h->is_joined = 1;
 }
 
 void audit_ring_kernel_lost(struct audit_ring *r, uint32_t lost)

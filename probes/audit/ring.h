@@ -23,9 +23,10 @@ enum audit_loss {
 	AUDIT_LOSS_GAP,	    /* serials that never came */
 	AUDIT_LOSS_POISON,  /* records that killed a sensor twice */
 	AUDIT_LOSS_CORRUPT, /* times that the ring's content made no sense */
+	AUDIT_LOSS_RESTART, /* serials that passed between a killed agentd and the next one */
 	AUDIT_LOSS_SHED,    /* AUDIT_LOSS_SHED + enum event_class: shed for want of room */
 };
-#define AUDIT_LOSSES 10u
+#define AUDIT_LOSSES 11u
 
 struct audit_ring;
 
@@ -94,6 +95,10 @@ void audit_ring_loss_add(struct audit_ring *r, unsigned int loss, uint64_t n);
 uint64_t audit_ring_loss(const struct audit_ring *r, unsigned int loss);
 uint64_t audit_ring_loss_told(const struct audit_ring *r, unsigned int loss);
 void audit_ring_loss_tell(struct audit_ring *r, unsigned int loss, uint64_t total);
+
+/* What passed before the first record of this ring has been put into the books, once. */
+bool audit_ring_is_joined(const struct audit_ring *r);
+void audit_ring_joined(struct audit_ring *r);
 
 /* Takes the kernel's running `lost` counter: the first value is the base, growth is added
  * to AUDIT_LOSS_KERNEL, a smaller value (somebody reset it) becomes the base. */

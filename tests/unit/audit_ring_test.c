@@ -476,6 +476,11 @@ static void keeps_the_books_of_losses(void)
 	audit_ring_kernel_lost(r, 2); /* somebody reset it */
 	audit_ring_kernel_lost(r, 3);
 	CHECK_INT(audit_ring_loss(r, AUDIT_LOSS_KERNEL), 5);
+	CHECK(!audit_ring_is_joined(r));
+	audit_ring_joined(r);
+	audit_ring_free(r);
+	r = attach(fd);
+	CHECK(audit_ring_is_joined(r));
 	audit_ring_loss_add(r, AUDIT_LOSSES, 1);
 	CHECK_INT(audit_ring_loss(r, AUDIT_LOSSES), 0);
 	audit_ring_free(r);

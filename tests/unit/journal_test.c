@@ -328,6 +328,31 @@ static void names_the_device(void)
 	dir_remove(&d);
 }
 
+static void knows_the_newest_event_of_the_kernel(void)
+{
+	const uint64_t audit = UINT64_C(1700000000) << 32;
+	struct dir d = dir_make("");
+	struct journal *j = journal_fresh(&d);
+	uint64_t origin = 1;
+	struct journal_put put;
+
+	CHECK_INT(journal_newest_origin(j, &origin), 0);
+	CHECK_INT(origin, 0);
+	CHECK_INT(batch_put(j, 0, 3, 100, &put), 0);
+	CHECK_INT(batch_put(j, HELP_NOW_US, 3, 100, &put), 0); /* the agent's own */
+	CHECK_INT(journal_newest_origin(j, &origin), 0);
+	CHECK_INT(origin, 0);
+	CHECK_INT(batch_put(j, audit + 50, 10, 100, &put), 0);
+	CHECK_INT(batch_put(j, audit + 40, 10, 100, &put), 0); /* out of order */
+	CHECK_INT(batch_put(j, HELP_NOW_US + 3, 3, 100, &put), 0);
+	CHECK_INT(journal_newest_origin(j, &origin), 0);
+	CHECK_INT(origin, audit + 59);
+	journal_close(j);
+	CHECK_INT(journal_newest_origin(j, &origin), -EBADFD);
+	journal_free(j);
+	dir_remove(&d);
+}
+
 TEST_MAIN({ "numbers_rows_and_knows_them_again", numbers_rows_and_knows_them_again },
 	  { "takes_empty_batches_and_large_rows", takes_empty_batches_and_large_rows },
 	  { "an_aborted_batch_leaves_nothing", an_aborted_batch_leaves_nothing },
@@ -341,4 +366,5 @@ TEST_MAIN({ "numbers_rows_and_knows_them_again", numbers_rows_and_knows_them_aga
 	  { "a_file_of_another_program_is_set_aside", a_file_of_another_program_is_set_aside },
 	  { "a_full_disk_refuses_whole_batches_and_recovers",
 	    a_full_disk_refuses_whole_batches_and_recovers },
-	  { "names_the_device", names_the_device })
+	  { "names_the_device", names_the_device },
+	  { "knows_the_newest_event_of_the_kernel", knows_the_newest_event_of_the_kernel })

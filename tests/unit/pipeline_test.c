@@ -31,6 +31,7 @@ struct rig {
 	uint16_t kinds[SEEN_MAX];
 	size_t n_seen;
 	uint64_t last_batch;
+	uint32_t asked;	  /* for the journal's tail */
 	uint64_t dropped; /* sum of AgentEventsDropped */
 	char body[EVENT_LINE_MAX + 1];
 };
@@ -227,6 +228,10 @@ static size_t store_take(bool with_ack)
 		struct msg_reader r;
 		uint32_t count;
 
+		if (m.type == MSG_JOURNAL_TAIL_GET) {
+			rig.asked++;
+			continue;
+		}
 		CHECK_INT(m.type, MSG_EVENTS_PUT);
 		msg_reader_init(&r, m.data, m.len);
 		CHECK_INT(msg_get_u64(&r), rig.last_batch + 1);
@@ -313,6 +318,63 @@ static void what_is_not_acknowledged_is_replayed(void)
 	CHECK_INT(rig.seen[1], origin_of(3));
 	CHECK(strstr(rig.body, "\"ProcessCommandLine\":\"y\"") != NULL);
 	down();
+}
+
+static void what_passed_without_an_agent_is_counted_once(void)
+{
+	up(AUDIT_RING_SIZE_MIN);
+	pipeline_set_continued(rig.pipeline, true);
+	store_up();
+	rig.serial = 101;
+	say_exec();
+	for (int i = 0; i < 10; i++)
+		step();
+	CHECK_INT(store_take(true), 0); /* the answer is to name an event of before */
+	CHECK(rig.asked > 0);
+	pipeline_set_tail(rig.pipeline, origin_of(60));
+	await(2, true);
+	CHECK_INT(rig.dropped, 40);
+	CHECK(strstr(rig.body, "\"DroppedWhere\":\"agent restart\"") != NULL);
+
+	/* Another sensor on the same ring. */
+	sensor_down();
+	sensor_up();
+	source_up();
+	pipeline_set_continued(rig.pipeline, true);
+	rig.asked = 0;
+	store_up();
+	say_exec();
+	await(3, true);
+	CHECK_INT(rig.asked, 0);
+	CHECK_INT(rig.dropped, 40);
+	down();
+}
+
+static void nothing_is_counted_without_a_gap(void)
+{
+	static const struct {
+		uint64_t tail;
+		uint32_t first;
+		uint64_t dropped;
+	} cases[] = {
+		{ 0, 500, 0 },		  /* an empty journal */
+		{ 500, 501, 0 },	  /* the next one */
+		{ 500, 400, 0 },	  /* late, or numbered anew */
+		{ UINT32_MAX - 1, 2, 3 }, /* across the wrap: UINT32_MAX, 0, 1 */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		up(AUDIT_RING_SIZE_MIN);
+		pipeline_set_continued(rig.pipeline, true);
+		store_up();
+		pipeline_set_tail(rig.pipeline,
+				  cases[i].tail == 0 ? 0 : origin_of((uint32_t)cases[i].tail));
+		rig.serial = cases[i].first;
+		say_exec();
+		await(cases[i].dropped > 0 ? 2 : 1, true);
+		CHECK_INT(rig.dropped, cases[i].dropped);
+		down();
+	}
 }
 
 static void the_tail_waits_for_incomplete_events(void)
@@ -532,6 +594,9 @@ static void a_clean_end_gives_out_what_is_in_hand(void)
 
 TEST_MAIN({ "an_event_reaches_the_store_once", an_event_reaches_the_store_once },
 	  { "what_is_not_acknowledged_is_replayed", what_is_not_acknowledged_is_replayed },
+	  { "what_passed_without_an_agent_is_counted_once",
+	    what_passed_without_an_agent_is_counted_once },
+	  { "nothing_is_counted_without_a_gap", nothing_is_counted_without_a_gap },
 	  { "the_tail_waits_for_incomplete_events", the_tail_waits_for_incomplete_events },
 	  { "a_store_that_comes_back_gets_everything_again",
 	    a_store_that_comes_back_gets_everything_again },

@@ -170,8 +170,10 @@ static void store_keeps_and_hands_out(void)
 	struct program store = program_start("agent-store", &p, "{}");
 	int sensor = program_link(&store, ROLE_SENSOR);
 	int reporter = program_link(&store, ROLE_REPORTER);
+	const struct buf nothing = { 0 };
 	struct ack a;
 	struct rows rows;
+	struct msg m;
 
 	epoch_send(reporter, 7, STR("00ff"));
 	fetch_send(reporter, 1, 1000, 0); /* nothing yet: answered when there is */
@@ -181,6 +183,10 @@ static void store_keeps_and_hands_out(void)
 	CHECK_INT(a.batch, 1);
 	CHECK_INT(a.stored, 600);
 	CHECK_INT(a.last_seq, 600);
+	message_put(sensor, MSG_JOURNAL_TAIL_GET, &nothing);
+	message_get(sensor, MSG_JOURNAL_TAIL, buffer, &m);
+	CHECK_INT(m.len, 8);
+	CHECK(memcmp(m.data, "\0\0\0\0\0\0\0", 8) == 0); /* none of those is the kernel's */
 	rows = rows_get(reporter, 1);
 	CHECK_INT(rows.epoch, 7);
 	CHECK_INT(rows.first, 1);
