@@ -19,7 +19,7 @@ size_t text_add(struct buf *out, struct str s, size_t max);
 void text_add_cell(struct buf *out, struct str s, size_t width, bool is_cut);
 
 /* Appends JSON text that may hold any character inside its strings: those that a
- * terminal would obey become \uXXXX, so the value stays the same. */
+ * terminal would obey become \u and four digits, so the value stays the same. */
 void text_add_json(struct buf *out, struct str json);
 
 /* Appends s as a JSON string, as text_add_json(). */

@@ -41,7 +41,7 @@ static void dates_are_rfc_3339(void)
 
 static void without_a_zone_it_is_local_time(void)
 {
-	CHECK(setenv("TZ", "XXX-3", 1) == 0); /* three hours east */
+	CHECK(setenv("TZ", "EAT-3", 1) == 0); /* three hours east */
 	tzset();
 	CHECK_INT(parse("2023-11-15 01:13:20"), 1700000000000000);
 	CHECK_INT(parse("2023-11-15T01:13"), 1699999980000000);
