@@ -54,6 +54,7 @@ struct pipeline {
 	uint64_t last_own_origin;
 	uint64_t loss_ns;     /* when something was last lost; 0 never */
 	uint64_t overflow_ns; /* when ring or socket last overflowed */
+	bool is_continued;    /* a killed agentd collected before our source */
 	bool is_joining;      /* waits for what a killed agentd's journal ends with */
 	bool has_first;	      /* first_serial: the lowest serial of this source */
 	bool has_tail;	      /* tail_origin: the newest event of the journal */
@@ -331,6 +332,14 @@ static void ask_tail(struct pipeline *p)
 	if (p->is_joining && !p->has_tail && p->store != NULL &&
 	    peer_send(p->store, MSG_JOURNAL_TAIL_GET, nothing, nothing, -1) < 0)
 		log_verbose("store does not take a question");
+}
+
+/* Whether there is something to join is known when both the ring and agentd's word are there. */
+static void join_prepare(struct pipeline *p)
+{
+	p->is_joining = p->is_continued && p->ring != NULL && !audit_ring_is_joined(p->ring);
+	ask_tail(p);
+	send_batches(p);
 }
 
 static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
@@ -672,6 +681,7 @@ int pipeline_set_ring(struct pipeline *p, int fd)
 	if (audit_ring_fill(p->ring) > 0)
 		log_info("takes up %zu bytes of records that wait in the ring",
 			 audit_ring_fill(p->ring));
+	join_prepare(p);
 	socket_watch(p);
 	work(p);
 	return 0;
@@ -739,9 +749,8 @@ void pipeline_set_store(struct pipeline *p, struct peer *store)
 
 void pipeline_set_continued(struct pipeline *p, bool is_continued)
 {
-	p->is_joining = is_continued && p->ring != NULL && !audit_ring_is_joined(p->ring);
-	ask_tail(p);
-	send_batches(p);
+	p->is_continued = is_continued;
+	join_prepare(p);
 }
 
 void pipeline_set_tail(struct pipeline *p, uint64_t origin)
