@@ -217,22 +217,22 @@ static int filter_allow_sockets(scmp_filter_ctx filter)
 {
 	const uint32_t refuse = SCMP_ACT_ERRNO(EACCES);
 	const int call = SCMP_SYS(socket);
-	int r = seccomp_rule_add(filter, refuse, call, 1, SCMP_A0(SCMP_CMP_GE, AF_MAX));
+	int r = seccomp_rule_add(filter, refuse, call, 1, SCMP_A0(SCMP_CMP_GE, AF_MAX, 0));
 
 	for (unsigned int family = 0; r == 0 && family < AF_MAX; family++) {
 		bool is_ip = family == AF_INET || family == AF_INET6;
 
 		if (family != AF_NETLINK)
 			r = seccomp_rule_add(filter, is_ip ? SCMP_ACT_ALLOW : refuse, call, 1,
-					     SCMP_A0(SCMP_CMP_EQ, family));
+					     SCMP_A0(SCMP_CMP_EQ, family, 0));
 	}
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 2,
-				     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-				     SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+				     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+				     SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE, 0));
 	if (r == 0)
-		r = seccomp_rule_add(filter, refuse, call, 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-				     SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
+		r = seccomp_rule_add(filter, refuse, call, 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+				     SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0));
 	return r;
 }
 
