@@ -21,6 +21,16 @@ static int terminal_columns(void)
 	return w.ws_col;
 }
 
+/* Only the agent's own folders are looked for: agentctl may lie anywhere. */
+static int find_agent(const char *prefix, struct paths *ret_paths)
+{
+	char cwd[PATHS_MAX] = "/";
+
+	if (prefix != NULL && prefix[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return -errno;
+	return paths_from(prefix, cwd, "/bin/agentctl", ret_paths);
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl c = { .program = "agentctl" };
@@ -45,7 +55,7 @@ int main(int argc, char **argv)
 						       .n_operands = 1 };
 		line.command = &ctl_help;
 	}
-	r = paths_init(line.prefix, &c.paths);
+	r = find_agent(line.prefix, &c.paths);
 	if (r < 0)
 		return ctl_fail(&c, CONTROL_USAGE, "--prefix: %s", strerrordesc_np(-r));
 	r = line.command->run(&c, &line.args);
