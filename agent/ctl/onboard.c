@@ -61,8 +61,8 @@ static bool is_same(const struct standing *a, const struct standing *b)
 	       strcmp(a->org, b->org) == 0;
 }
 
-/* Waits until the standing is `wanted`, has become another one that is final, or
- * WAIT_NS are over. */
+/* Waits until the agent has judged the file: the standing has changed, or stays
+ * what it was for SETTLE_NS; at most WAIT_NS. */
 static void await_standing(struct ctl *c, const struct standing *before, bool wanted,
 			   struct standing *ret_now)
 {
@@ -76,10 +76,8 @@ static void await_standing(struct ctl *c, const struct standing *before, bool wa
 		bool has_changed = !is_same(before, ret_now);
 		bool is_final = strcmp(ret_now->state, "none") != 0;
 
-		if (ret_now->is_known && ret_now->is_licensed == wanted &&
+		if (ret_now->is_known && (ret_now->is_licensed == wanted || is_final) &&
 		    (has_changed || waited_ns > SETTLE_NS))
-			return;
-		if (ret_now->is_known && is_final && waited_ns > SETTLE_NS)
 			return;
 		if (waited_ns > WAIT_NS)
 			return;
