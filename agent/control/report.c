@@ -136,6 +136,8 @@ static struct text add_text(struct report *r, struct str text)
 	struct text t = { .at = r->texts.len, .n = s.n };
 
 	buf_add(&r->texts, s.p, t.n);
+	if (buf_error(&r->texts) != 0)
+		t.n = 0; /* report_finish() will say so */
 	return t;
 }
 
@@ -277,6 +279,20 @@ static bool may_put(unsigned int source, enum health_row row)
 	return owner == EVERYBODY || owner == source;
 }
 
+static void take_value(struct report *r, const struct health_value *v)
+{
+	if (v->type == HEALTH_TYPE_STRS) {
+		add_entry(r, v->row, v->str);
+		return;
+	}
+	if (r->values[v->row].is_known)
+		return;
+	if (v->type != HEALTH_TYPE_STR)
+		set_u64(r, v->row, v->u64);
+	else if (!str_eq(v->str, STR("unavailable"))) /* unknown is no text */
+		set_str(r, v->row, v->str);
+}
+
 int report_take(struct report *r, unsigned int source, struct str rows)
 {
 	struct msg_reader reader;
@@ -284,18 +300,9 @@ int report_take(struct report *r, unsigned int source, struct str rows)
 	int error;
 
 	msg_reader_init(&reader, rows.p, rows.n);
-	while ((error = health_next(&reader, &v)) > 0) {
-		if (!may_put(source, v.row))
-			continue;
-		if (v.type == HEALTH_TYPE_STRS)
-			add_entry(r, v.row, v.str);
-		else if (r->values[v.row].is_known)
-			continue;
-		else if (v.type == HEALTH_TYPE_STR)
-			set_str(r, v.row, v.str);
-		else
-			set_u64(r, v.row, v.u64);
-	}
+	while ((error = health_next(&reader, &v)) > 0)
+		if (may_put(source, v.row))
+			take_value(r, &v);
 	/* A list to which its program has put nothing is empty, not unknown. */
 	for (size_t i = 0; error == 0 && i < HEALTH_ROWS; i++)
 		if (health_defs[i].type == HEALTH_TYPE_STRS &&

@@ -184,6 +184,7 @@ static void a_program_speaks_only_for_itself(void)
 	health_put_u64(&rows, HEALTH_JOURNAL_EVENTS, 7);
 	health_put_u64(&rows, HEALTH_AUDIT_LOST, 8);
 	health_put_u64(&rows, HEALTH_AUDIT_LOST, 9); /* the first one stands */
+	health_put_str(&rows, HEALTH_EVENTS_SUBSYSTEM, STR("unavailable"));
 	CHECK_INT(report_take(r, ROLE_SENSOR, buf_str(&rows)), 0);
 	const char *text = finish(r, &doc);
 	has(text, ROW("healthy", "healthy", "bool", "false"));
@@ -191,6 +192,8 @@ static void a_program_speaks_only_for_itself(void)
 	has(text, ROW("app_version", "appVersion", "str", "\"1.2.3\""));
 	has(text, ROW("journal_events", "journalEvents", "u64", "null"));
 	has(text, ROW("audit_kernel_lost", "auditKernelLost", "u64", "\"8\""));
+	has(text,
+	    ROW("supplementary_events_subsystem", "supplementaryEventsSubsystem", "str", "null"));
 	has_not(text, "forged");
 }
 

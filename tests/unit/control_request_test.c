@@ -103,7 +103,7 @@ static void refuses_what_is_too_large(void)
 
 	buf_init(&b, CONTROL_REQUEST_MAX * 2);
 	buf_add_str(&b, STR("{\"command\":\"hunt\",\"args\":{\"sql\":\""));
-	while (b.len < CONTROL_REQUEST_MAX)
+	while (b.len < CONTROL_REQUEST_MAX && buf_error(&b) == 0)
 		buf_add_char(&b, 'x');
 	buf_add_str(&b, STR("\"}}"));
 	CHECK_INT(request_parse(buf_str(&b), commands, ARRAY_LEN(commands), &q, &diag), -EINVAL);

@@ -209,6 +209,7 @@ static void waits_with_the_next_while_one_runs(void)
 	for (int i = 0; i < 5; i++)
 		CHECK_INT(loop_run_once(w.loop, 5), 0);
 	CHECK_INT(w.requests, 1);
+	CHECK(w.busy != NULL);
 	client_error(w.busy, CONTROL_FAILED, "no %s", "luck");
 	CHECK_STR(read_frame(&w, fd), "{\"type\":\"error\",\"code\":1,\"message\":\"no luck\"}");
 	CHECK_STR(read_frame(&w, fd), "\"ok\"");
@@ -272,6 +273,7 @@ static void fill(struct world *w, size_t bytes)
 	static char text[16384];
 
 	memset(text, 'x', sizeof(text) - 1);
+	CHECK(w->busy != NULL);
 	for (size_t n = 0; n < bytes; n += sizeof(text)) {
 		struct jsonw *out = client_frame_begin(w->busy);
 
