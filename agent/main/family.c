@@ -200,11 +200,16 @@ static uint64_t next_backoff_ms(struct child *c, uint64_t now_ns)
 	return c->backoff_ms;
 }
 
-/* The next role to stop, in reverse order of start; NULL when all are down. */
+static bool child_is_alive(const struct child *c)
+{
+	return c->state != CHILD_DOWN && c->state != CHILD_TRACED;
+}
+
+/* The next role to stop, in reverse order of start; NULL when none lives. */
 static struct child *stop_next(struct family *f)
 {
 	for (size_t i = ROLES; i > 0; i--)
-		if (f->children[i - 1].state != CHILD_DOWN)
+		if (child_is_alive(&f->children[i - 1]))
 			return &f->children[i - 1];
 	return NULL;
 }
@@ -266,6 +271,8 @@ static int on_exit_child(void *ctx, uint32_t events)
 		c->state = CHILD_TRACED;
 		loop_source_set_events(c->exit_source, 0);
 		loop_timer_set(c->timer, now_ns + REAP_AGAIN_NS);
+		if (f->is_stopping)
+			stop_step(f);
 		return 0;
 	}
 	child_release(c);

@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 
 #include "agent/base/fs.h"
@@ -130,6 +132,22 @@ static void behaviour_read(struct actor *a, const char *prefix, const char *prog
 	ignore_(str_copy(str_split(&rest, '\n'), a->does, sizeof(a->does)));
 }
 
+/* `hostile trace PID`: holds the dead process back from its parent, as a debugger
+ * does that is not looking, until its standard input ends. */
+static int trace(const char *text)
+{
+	uint64_t pid;
+	char c;
+
+	if (parse_u64(str_of(text), 2, INT32_MAX, &pid) < 0 ||
+	    ptrace(PTRACE_SEIZE, (pid_t)pid, NULL, NULL) < 0 ||
+	    kill((pid_t)pid, SIGKILL) < 0)
+		return 1;
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		continue;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const uint8_t ready[2] = { 1, 0 };
@@ -137,6 +155,8 @@ int main(int argc, char **argv)
 
 	if (argc != 3 || a.buffer == NULL)
 		return 2;
+	if (strcmp(argv[1], "trace") == 0)
+		return trace(argv[2]);
 	behaviour_read(&a, argv[2], argv[0]);
 	if (is(&a, "mute"))
 		wait_for_ever();

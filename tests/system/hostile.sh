@@ -34,9 +34,9 @@ start() {
 }
 # stop: true when agentd ended by itself and left no process.
 stop() {
-	kill -TERM "$agentd_pid"
+	kill -TERM "$agentd_pid" 2>/dev/null
 	within 30 test -e "$work/status" || { kill -KILL "$agentd_pid"; echo "agentd does not stop"; }
-	not pgrep -f "$work/libexec" && same "$(cat "$work/status")" 0
+	not pgrep -f "^agent-.*$work" && same "$(cat "$work/status")" 0
 }
 agentd_pid=
 trial_clean() {
@@ -125,6 +125,22 @@ configure '{"supervise": {"pulse_ms": 2000, "silence_ms": 1000}}'
 kill -HUP "$agentd_pid"
 check "none is killed because pulses are rare" survive 20
 check "SIGTERM stops all" stop
+
+# A debugger that does not look holds a dead role back.
+stops_behind_debugger() {
+	local tracer status
+	mkfifo "$work/hold"
+	"$build/tests/system/hostile" trace "$(pid_of hunt)" <>"$work/hold" >/dev/null 2>&1 &
+	tracer=$!
+	within 5 pgrep -P "$agentd_pid" -x agent-hunt -r Z || echo "no zombie"
+	stop
+	status=$?
+	kill "$tracer"
+	return $status
+}
+start
+check "agentd runs its programs" within 10 running
+check "a role in a debugger's hands does not keep agentd" stops_behind_debugger
 
 # Whoever starts agentd may have left all kinds of things open, closed or ignored.
 careless() { exec env --ignore-signal=CHLD --block-signal=USR1 "$@" 7<"$work" <&- >&-; }
