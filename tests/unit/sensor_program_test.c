@@ -72,11 +72,11 @@ static void send_fd(uint16_t type, struct str payload, int fd)
 
 static void sensor_up(void)
 {
-	static const char multicast = AUDIT_MODE_MULTICAST;
+	static const char multicast[2] = { AUDIT_MODE_MULTICAST, false };
 
 	rig.sensor = program_start("agent-sensor", &rig.prefix, "{\"events\":{\"flush_ms\":10}}");
 	send_fd(MSG_AUDIT_RING, (struct str){ 0 }, rig.ring);
-	send_fd(MSG_AUDIT_SOURCE, (struct str){ .p = &multicast, .n = 1 }, rig.source);
+	send_fd(MSG_AUDIT_SOURCE, (struct str){ multicast, sizeof(multicast) }, rig.source);
 	rig.store = program_link(&rig.sensor, ROLE_STORE);
 }
 
