@@ -304,6 +304,14 @@ static const struct {
 	{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
 	{ CURLOPT_SSL_VERIFYPEER, 1 },
 	{ CURLOPT_SSL_VERIFYHOST, 2 },
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A name server that does not answer: the resolver's thread is left to itself and
+	 * not waited for in our loop. */
+	{ CURLOPT_QUICK_EXIT, 1 },
+#endif
+#if LIBCURL_VERSION_NUM < 0x075500
+	{ CURLOPT_PROTOCOLS, CURLPROTO_HTTPS },
+#endif
 };
 
 /* Who is trusted and who we are. The paths of the distribution's CA bundle, which
@@ -330,7 +338,9 @@ static CURLcode options_request(CURL *easy, const struct https_request *r, struc
 	for (size_t i = 0; i < ARRAY_LEN(options_fixed); i++)
 		code = first(code, curl_easy_setopt(easy, options_fixed[i].option,
 						    options_fixed[i].value));
+#if LIBCURL_VERSION_NUM >= 0x075500
 	code = first(code, curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https"));
+#endif
 	/* An empty proxy also shuts out what the environment says. */
 	code = first(code, curl_easy_setopt(easy, CURLOPT_PROXY, ""));
 	code = first(code, curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, r->is_fresh ? 1L : 0L));
