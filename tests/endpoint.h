@@ -73,7 +73,5 @@ static inline void endpoint_done(struct endpoint *e)
 
 static inline void endpoint_run(struct endpoint *e, const bool *flag)
 {
-	for (int i = 0; i < 1000 && !*flag; i++)
-		CHECK_INT(loop_run_once(e->loop, TLS_DEADLINE_MS), 0);
-	CHECK(*flag);
+	tls_run(e->loop, flag);
 }

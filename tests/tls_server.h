@@ -17,10 +17,12 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "agent/base/clock.h"
+#include "agent/base/loop.h"
 #include "tests/blob.h"
 
 #define TLS_REQUEST_MAX 65536u
-#define TLS_DEADLINE_MS 10000
+#define TLS_DEADLINE_MS 5000
 
 struct tls_server {
 	pid_t pid;
@@ -171,6 +173,8 @@ static inline void tls_server_start(struct tls_server *s, const struct blob_pki 
 		(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 		tls_serve(sock, fds[1], tls_context(p, opt), opt->answers);
 	}
+	/* As agent-reporter does: a server that hangs up is an error and not the end. */
+	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	(void)close(sock);
 	(void)close(fds[1]);
 	s->asked_fd = fds[0];
@@ -197,4 +201,14 @@ static inline void tls_asked(struct tls_server *s, char *out, size_t out_size)
 		CHECK(poll(&pfd, 1, TLS_DEADLINE_MS) == 1);
 		CHECK(read(s->asked_fd, out + n, 1) == 1);
 	} while (out[n++] != '\0');
+}
+
+/* Runs the loop until *flag, for no longer than the deadline. */
+static inline void tls_run(struct loop *l, const bool *flag)
+{
+	uint64_t end_ns = clock_mono_ns() + TLS_DEADLINE_MS * NSEC_PER_MSEC;
+
+	while (!*flag && clock_mono_ns() < end_ns)
+		CHECK_INT(loop_run_once(l, 100), 0);
+	CHECK(*flag);
 }

@@ -84,13 +84,14 @@ static void answer_make(struct enrolment *en, const char *status, const char *ex
 /* Runs until the endpoint was asked and its answer was taken in. */
 static void run_answered(struct enrolment *en, char *asked, size_t asked_size)
 {
+	uint64_t end_ns = clock_mono_ns() + TLS_DEADLINE_MS * NSEC_PER_MSEC;
 	struct session_stats st;
 	uint64_t failures;
 
 	session_stats(en->e.session, &st);
 	failures = st.failures;
-	for (int i = 0; i < 1000 && !en->is_enrolled && st.failures == failures; i++) {
-		CHECK_INT(loop_run_once(en->e.loop, TLS_DEADLINE_MS), 0);
+	while (!en->is_enrolled && st.failures == failures && clock_mono_ns() < end_ns) {
+		CHECK_INT(loop_run_once(en->e.loop, 100), 0);
 		session_stats(en->e.session, &st);
 	}
 	tls_asked(&en->e.server, asked, asked_size);

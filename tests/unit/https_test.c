@@ -32,13 +32,6 @@ static void on_done(void *ctx, const struct https_result *r)
 	o->body_n = r->body.n;
 }
 
-static void run_until(struct loop *l, const bool *flag)
-{
-	for (int i = 0; i < 1000 && !*flag; i++)
-		CHECK_INT(loop_run_once(l, TLS_DEADLINE_MS), 0);
-	CHECK(*flag);
-}
-
 struct client {
 	struct loop *loop;
 	struct https *https;
@@ -62,7 +55,7 @@ static void post(struct client *c, const struct https_request *r, struct outcome
 
 	*o = (struct outcome){ 0 };
 	CHECK_INT(https_post(c->https, r, on_done, o, &call), 0);
-	run_until(c->loop, &o->is_done);
+	tls_run(c->loop, &o->is_done);
 }
 
 /* One request to a server that gives this answer. */

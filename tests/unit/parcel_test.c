@@ -58,6 +58,7 @@ static void same_bytes_when_sealed_again(void)
 
 	cleanup_(free_cleanup) char *copy = strndup(a.p, a.n);
 
+	CHECK(copy != NULL);
 	CHECK_INT(parcel_seal(&p, &header, &b), 0);
 	CHECK_STRN(b, copy);
 }
