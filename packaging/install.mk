@@ -12,8 +12,11 @@ deps:
 
 # Programs find each other relative to their own path, so a DESTDIR tree runs too.
 # The configuration folders are made empty: every setting has a built-in value.
+# Tools of the tests are built like programs but stay where they are.
+installed := $(filter-out tests/%,$(progs))
+
 install: progs pages
-	$(Q)$(foreach p,$(progs),install -D -m 755 $(O)/$(p) $(DESTDIR)$(PREFIX)/$(p) &&) true
+	$(Q)$(foreach p,$(installed),install -D -m 755 $(O)/$(p) $(DESTDIR)$(PREFIX)/$(p) &&) true
 	$(Q)$(foreach m,$(pages),install -D -m 644 $(O)/man/$(m) \
 	  $(datadir)/man/man$(patsubst .%,%,$(suffix $(m)))/$(m) &&) true
 	$(Q)install -d -m 755 $(datadir)/endpoint-agent $(etcdir) $(etcdir)/conf.d
