@@ -140,8 +140,7 @@ static int trace(const char *text)
 	char c;
 
 	if (parse_u64(str_of(text), 2, INT32_MAX, &pid) < 0 ||
-	    ptrace(PTRACE_SEIZE, (pid_t)pid, NULL, NULL) < 0 ||
-	    kill((pid_t)pid, SIGKILL) < 0)
+	    ptrace(PTRACE_SEIZE, (pid_t)pid, NULL, NULL) < 0 || kill((pid_t)pid, SIGKILL) < 0)
 		return 1;
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		continue;

@@ -136,7 +136,7 @@ stops_behind_debugger() {
 	stop
 	status=$?
 	kill "$tracer"
-	return $status
+	return "$status"
 }
 start
 check "agentd runs its programs" within 10 running
