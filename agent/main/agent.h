@@ -24,14 +24,16 @@ struct agent {
 	struct loop_source *audit_timer; /* compares what runs with the plan again */
 	struct notify notify;
 	struct loop_source *watchdog;
-	struct diag config_error; /* why the last reload was refused, "" when it was not */
+	struct loop_source *ready_timer; /* READY is said then at the latest */
+	const char *status;		 /* last told to the service manager, NULL before READY */
+	struct diag config_error;	 /* why the last reload was refused, "" when it was not */
 	enum audit_mode audit_mode;
 	int audit_fd; /* agentd's copy of the records socket, -1 for none */
 	int ring_fd;  /* shared ring of raw records */
 	int control_fd;
 	int lock_fd;
 	bool is_audit_on;
-	bool is_ready_said;
+	bool is_stopping;
 };
 
 /* A new licence from the reporter: kept, told to all, and the audit source

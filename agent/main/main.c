@@ -15,6 +15,8 @@
 #include "gen/version.h"
 #include "probes/audit/ring.h"
 
+/* A program that is not ready by then will have been killed for it once. */
+#define READY_NS ((FAMILY_START_MS + 1000) * NSEC_PER_MSEC)
 #define AUDIT_RETRY_NS NSEC_PER_SEC
 /* How long a killed agentd's audit source goes on without the reporter's word on the licence. */
 #define AUDIT_UNLICENSED_NS (60 * NSEC_PER_SEC)
@@ -154,7 +156,7 @@ static const struct audit_owner_ops audit_ops = { .source = on_audit_source,
 /* The one place where a plan starts or stops what it licenses. */
 static void plan_apply(struct agent *a)
 {
-	bool wanted = plan_allows(&a->licence, FEATURE_AUDIT);
+	bool wanted = !a->is_stopping && plan_allows(&a->licence, FEATURE_AUDIT);
 
 	if (wanted == a->is_audit_on)
 		return;
@@ -247,6 +249,28 @@ static void protect_family(struct agent *a)
 	audit_owner_protect(a->audit, pids, n);
 }
 
+static const char all_run[] = "all programs run";
+static const char some_run[] = "not all programs run";
+
+static void status_say(struct agent *a, const char *status)
+{
+	if (a->status == status)
+		return;
+	a->status = status;
+	loop_timer_set(a->ready_timer, UINT64_MAX);
+	notify_send(&a->notify, "READY=1\nSTATUS=%s", status);
+	log_info("%s", status);
+}
+
+/* A program that cannot start (a full disk) must not have the service manager kill the
+ * others for it, again and again: health says what is wrong, and they wait for it. */
+static int on_ready_timer(void *ctx, uint64_t now_ns)
+{
+	(void)now_ns;
+	status_say(ctx, some_run);
+	return 0;
+}
+
 static int on_role_ready(void *ctx, enum role_id role, struct peer *peer)
 {
 	struct agent *a = ctx;
@@ -264,11 +288,8 @@ static int on_role_ready(void *ctx, enum role_id role, struct peer *peer)
 		return e;
 	if (role == ROLE_REPORTER)
 		onboard_look(a->onboard);
-	if (family_all_ready(a->family) && !a->is_ready_said) {
-		a->is_ready_said = true;
-		notify_send(&a->notify, "READY=1\nSTATUS=all programs run");
-		log_info("all programs run");
-	}
+	if (family_all_ready(a->family))
+		status_say(a, all_run);
 	return 0;
 }
 
@@ -283,13 +304,17 @@ static int on_signal(void *ctx, int signo)
 {
 	struct agent *a = ctx;
 
+	if (a->is_stopping)
+		return 0;
 	if (signo == SIGHUP) {
 		reload(a);
 		return 0;
 	}
 	log_info("stops on signal %d", signo);
 	notify_send(&a->notify, "STOPPING=1");
-	audit_owner_stop(a->audit); /* no new records; what waits is still read */
+	loop_timer_set(a->ready_timer, UINT64_MAX);
+	a->is_stopping = true;
+	plan_apply(a); /* no new records; what waits is still read */
 	family_stop(a->family);
 	return 0;
 }
@@ -319,6 +344,8 @@ static int loop_make(struct agent *a)
 	e = loop_add_signals(a->loop, &set, on_signal, a);
 	if (e == 0)
 		e = loop_add_timer(a->loop, on_watchdog, a, &a->watchdog);
+	if (e == 0)
+		e = loop_add_timer(a->loop, on_ready_timer, a, &a->ready_timer);
 	if (e == 0 && a->notify.watchdog_ns > 0)
 		loop_timer_set(a->watchdog, loop_now_ns(a->loop));
 	return e;
@@ -370,6 +397,7 @@ static void agent_done(struct agent *a)
 	loop_source_free(a->audit_timer);
 	family_free(a->family);
 	loop_source_free(a->watchdog);
+	loop_source_free(a->ready_timer);
 	loop_free(a->loop);
 	config_free(a->config);
 	notify_done(&a->notify);
@@ -399,6 +427,7 @@ static int run(struct agent *a)
 	log_info("agentd %s starts", AGENT_VERSION);
 	audit_resume(a);
 	family_start(a->family, a->config, &a->licence);
+	loop_timer_set(a->ready_timer, clock_mono_ns() + READY_NS);
 	e = loop_run(a->loop);
 	if (e < 0)
 		log_error("ends: %s", strerrordesc_np(-e));
@@ -479,15 +508,13 @@ int main(int argc, char **argv)
 		status = check_config(&agent);
 		break;
 	case ACTION_RESTORE:
-		status = geteuid() == 0 ? restore_audit(&agent) : 3;
-		break;
 	case ACTION_RUN:
-		if (geteuid() == 0) {
-			status = run(&agent);
+		if (geteuid() != 0) {
+			(void)fputs("agentd: needs root\n", stderr);
+			status = 3;
 			break;
 		}
-		(void)fputs("agentd: needs root\n", stderr);
-		status = 3;
+		status = action == ACTION_RUN ? run(&agent) : restore_audit(&agent);
 		break;
 	}
 	agent_done(&agent);

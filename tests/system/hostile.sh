@@ -22,6 +22,7 @@ configure "$quick"
 # start [COMMAND...]: agentd, run by COMMAND; its exit status will be in $work/status.
 start() {
 	: >"$work/agentd.log"
+	read=0
 	rm -f "$work/status" "$work/pid"
 	{
 		"$@" "$work/sbin/agentd" --prefix "$work" </dev/null >>"$work/agentd.log" 2>&1 &
@@ -44,13 +45,13 @@ trial_clean() {
 }
 trap trial_end EXIT
 
-# said PATTERN: in the log, behind its first $read lines.
+# said PATTERN: in the log, behind its first $read lines (none: from its start).
 read=0
 said() { tail -n +$((read + 1)) "$work/agentd.log" | grep -E "$1"; }
 behave() { printf '%s\n' "$2" >"$work/behaviour/agent-$1"; }
 pid_of() { pgrep -P "$agentd_pid" -x "agent-$1"; }
 pids() { pgrep -P "$agentd_pid" | sort; }
-running() { said 'all programs run'; }
+running() { said ': all programs run'; }
 no_zombie() { not pgrep -l -P "$agentd_pid" -r Z; }
 count_fds() { find "/proc/$agentd_pid/fd" -mindepth 1 | wc -l; }
 
@@ -141,6 +142,32 @@ stops_behind_debugger() {
 start
 check "agentd runs its programs" within 10 running
 check "a role in a debugger's hands does not keep agentd" stops_behind_debugger
+
+# SIGTERM twice and SIGHUP while one of them is slow to leave.
+stops_once() {
+	local status
+	kill -TERM "$agentd_pid"
+	within 5 said 'stops on signal 15'
+	configure '{"log": {"level": "debug"}}'
+	kill -HUP "$agentd_pid"
+	kill -TERM "$agentd_pid"
+	stop && not said 'configuration reloaded' && same "$(said 'stops on signal' | wc -l)" 1
+	status=$?
+	configure "$quick"
+	return "$status"
+}
+behave control thorough
+start
+check "agentd runs its programs" within 10 running
+check "a stop that is asked for again is one stop" stops_once
+behave control good
+
+behave sensor mute
+start
+check "agentd is ready though a program is not" within 25 said 'not all programs run'
+behave sensor good
+check "and says when all are" within 25 running
+check "SIGTERM stops all" stop
 
 # Whoever starts agentd may have left all kinds of things open, closed or ignored.
 careless() { exec env --ignore-signal=CHLD --block-signal=USR1 "$@" 7<"$work" <&- >&-; }
