@@ -29,25 +29,42 @@ static const struct folder {
 	{ offsetof(struct paths, state), "/cloud", 0700, ROLE_REPORTER },
 };
 
-static int folder_make(const char *path, const struct folder *f)
+/* An administrator may have made a folder of ours with another mode; but whoever may
+ * write there can put his own socket or state in the place of ours. */
+static int folder_judge(int fd, const char *path, struct diag *diag)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return diag_set(diag, -errno, "%s: %s", path, strerrordesc_np(errno));
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return diag_set(diag, -EPERM,
+				"%s: owner %u and mode %04o let others write, expected root and "
+				"at most 0755",
+				path, (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777u);
+	return 0;
+}
+
+static int folder_make(const char *path, const struct folder *f, struct diag *diag)
 {
 	uid_t uid = 0;
 	gid_t gid = 0;
+	int follow = f->owner == ROLES ? 0 : O_NOFOLLOW;
 	int e = fs_mkdirs(path, f->owner == ROLES ? f->mode : 0700);
 
 	if (e < 0)
 		return e;
-	if (f->owner == ROLES)
-		return 0; /* an administrator may have chosen another mode */
-	e = spawn_ids(SPAWN_PASSWD, f->owner, &uid, &gid);
-	if (e < 0)
-		return e;
 
-	cleanup_(fd_cleanup) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_(fd_cleanup) int fd = open(path, O_RDONLY | O_DIRECTORY | follow | O_CLOEXEC);
 
-	if (fd < 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, f->mode) < 0)
+	if (fd < 0)
 		return -errno;
-	return 0;
+	if (f->owner == ROLES)
+		return folder_judge(fd, path, diag);
+	e = spawn_ids(SPAWN_PASSWD, f->owner, &uid, &gid);
+	if (e == 0 && (fchown(fd, uid, gid) < 0 || fchmod(fd, f->mode) < 0))
+		e = -errno;
+	return e;
 }
 
 int boot_folders(const struct paths *paths, struct diag *diag)
@@ -58,7 +75,7 @@ int boot_folders(const struct paths *paths, struct diag *diag)
 		int e = fs_path(path, sizeof(path), "%s%s", base, folders[i].name);
 
 		if (e == 0)
-			e = folder_make(path, &folders[i]);
+			e = folder_make(path, &folders[i], diag);
 		if (e < 0)
 			return diag_set(diag, e, "%s%s: %s", base, folders[i].name,
 					strerrordesc_np(-e));
@@ -75,9 +92,11 @@ int boot_lock(const struct paths *paths, int *ret_fd, struct diag *diag)
 	if (e < 0)
 		return diag_set(diag, e, "%s: too long", paths->run);
 
-	cleanup_(fd_cleanup) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* For root alone: flock(2) asks for no right, so that who can open the file can
+	 * hold the lock and keep every agentd from starting. */
+	cleanup_(fd_cleanup) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (fd < 0)
+	if (fd < 0 || fchmod(fd, 0600) < 0)
 		return diag_set(diag, -errno, "%s: %s", path, strerrordesc_np(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		ssize_t n = read(fd, text, sizeof(text) - 1);
@@ -113,9 +132,15 @@ int boot_control_socket(const struct paths *paths, int *ret_fd, struct diag *dia
 	if (fd < 0)
 		return diag_set(diag, -errno, "control socket: %s", strerrordesc_np(errno));
 	(void)unlink(sa.sun_path); /* of an agent that was killed: we hold the lock */
-	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-	    chmod(sa.sun_path, 0666) < 0 || listen(fd, CONTROL_BACKLOG) < 0)
-		return diag_set(diag, -errno, "%s: %s", sa.sun_path, strerrordesc_np(errno));
+
+	mode_t mask = umask(0111); /* mode 0666 from the start, by no second look at the name */
+
+	e = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
+	(void)umask(mask);
+	if (e == 0 && listen(fd, CONTROL_BACKLOG) < 0)
+		e = -errno;
+	if (e < 0)
+		return diag_set(diag, e, "%s: %s", sa.sun_path, strerrordesc_np(-e));
 	*ret_fd = take_fd(fd);
 	return 0;
 }

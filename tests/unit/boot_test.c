@@ -47,6 +47,43 @@ static void the_lock_has_one_owner(void)
 	run_dir_remove(&paths);
 }
 
+/* flock(2) asks for no right: who may open the file may keep agentd from starting. */
+static void only_its_owner_may_open_the_lock(void)
+{
+	char dir[] = "/tmp/boot-test-XXXXXX";
+	struct paths paths;
+	struct stat st;
+	char path[64];
+	int fd;
+
+	run_dir(&paths, dir);
+	(void)snprintf(path, sizeof(path), "%s/agentd.lock", dir);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644); /* of an earlier version */
+	CHECK(fd >= 0);
+	(void)close(fd);
+	CHECK_INT(chmod(path, 0644), 0);
+	CHECK_INT(boot_lock(&paths, &fd, NULL), 0);
+	CHECK_INT(fstat(fd, &st), 0);
+	CHECK_INT(st.st_mode & 07777, 0600);
+	(void)close(fd);
+	run_dir_remove(&paths);
+}
+
+static void folders_that_others_may_write_are_refused(void)
+{
+	char dir[] = "/tmp/boot-test-XXXXXX";
+	struct paths paths;
+	struct diag diag = { "" };
+
+	run_dir(&paths, dir);
+	(void)snprintf(paths.etc, sizeof(paths.etc), "%s", dir);
+	CHECK_INT(chmod(dir, 0777), 0);
+	CHECK_INT(boot_folders(&paths, &diag), -EPERM);
+	CHECK(strstr(diag.text, dir) != NULL);
+	CHECK(strstr(diag.text, "mode 0777") != NULL);
+	run_dir_remove(&paths);
+}
+
 static void the_control_socket_replaces_a_stale_one(void)
 {
 	char dir[] = "/tmp/boot-test-XXXXXX";
@@ -55,8 +92,11 @@ static void the_control_socket_replaces_a_stale_one(void)
 	char path[600];
 	int fd = -1;
 
+	mode_t mask = umask(0077); /* whatever was inherited */
+
 	run_dir(&paths, dir);
 	CHECK_INT(boot_control_socket(&paths, &fd, NULL), 0);
+	CHECK_INT(umask(mask), 0077);
 	(void)close(fd); /* the name stays, as after a kill */
 	CHECK_INT(boot_control_socket(&paths, &fd, NULL), 0);
 	(void)snprintf(path, sizeof(path), "%s/control.sock", dir);
@@ -101,6 +141,9 @@ static void a_file_in_a_folders_place_is_named(void)
 }
 
 TEST_MAIN({ "the_lock_has_one_owner", the_lock_has_one_owner },
+	  { "only_its_owner_may_open_the_lock", only_its_owner_may_open_the_lock },
+	  { "folders_that_others_may_write_are_refused",
+	    folders_that_others_may_write_are_refused },
 	  { "the_control_socket_replaces_a_stale_one", the_control_socket_replaces_a_stale_one },
 	  { "a_long_path_is_refused_with_words", a_long_path_is_refused_with_words },
 	  { "a_file_in_a_folders_place_is_named", a_file_in_a_folders_place_is_named })
