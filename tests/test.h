@@ -16,6 +16,15 @@ struct test {
 
 static const char *test_name;
 
+/* How long a test waits, in ms, for what must come. When an allocation has been
+ * made to fail (tests/oom) it may never come, and the test ends soon. */
+static inline unsigned int test_patience_ms(void)
+{
+	const char *nth = secure_getenv("OOM_NTH");
+
+	return nth != NULL && strcmp(nth, "0") != 0 ? 300 : 20000;
+}
+
 /* The end of a test program: prove(1) and tests/run count it as failed. */
 #define TEST_BAIL(...) test_bail(__FILE__, __LINE__, __VA_ARGS__)
 

@@ -4,7 +4,6 @@
 #include "agent/base/clock.h"
 #include "tests/test.h"
 
-#define PATIENCE_NS (20 * NSEC_PER_SEC)
 #define SOURCES ((1u << ROLE_SENSOR) | (1u << ROLE_STORE) | (1u << REPORT_AGENTD))
 
 struct world {
@@ -81,7 +80,7 @@ static void world_done(struct world *w)
 
 static void run_until(struct world *w, const unsigned int *counter, unsigned int wanted)
 {
-	uint64_t end_ns = clock_mono_ns() + PATIENCE_NS;
+	uint64_t end_ns = clock_mono_ns() + test_patience_ms() * NSEC_PER_MSEC;
 
 	while (*counter < wanted) {
 		CHECK(clock_mono_ns() < end_ns);

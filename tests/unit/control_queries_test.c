@@ -8,7 +8,6 @@
 #include "agent/event/messages.h"
 #include "tests/test.h"
 
-#define PATIENCE_NS (20 * NSEC_PER_SEC)
 #define GRACE_NS (60 * NSEC_PER_SEC)
 #define GRACE_SHORT_NS (100 * NSEC_PER_MSEC)
 
@@ -137,7 +136,7 @@ static void ask(struct world *w, const char *what)
 static const char *client_frame(struct world *w)
 {
 	static char bytes[200000];
-	uint64_t end_ns = clock_mono_ns() + PATIENCE_NS;
+	uint64_t end_ns = clock_mono_ns() + test_patience_ms() * NSEC_PER_MSEC;
 	size_t have = 0;
 	size_t want = CONTROL_HEADER_SIZE;
 
@@ -166,7 +165,7 @@ static const char *client_frame(struct world *w)
 static struct msg_reader hunt_message(struct world *w, uint16_t type, uint32_t query)
 {
 	static char buffer[MSG_PAYLOAD_MAX + 64];
-	uint64_t end_ns = clock_mono_ns() + PATIENCE_NS;
+	uint64_t end_ns = clock_mono_ns() + test_patience_ms() * NSEC_PER_MSEC;
 	struct msg_reader r;
 	struct msg m;
 	int n;

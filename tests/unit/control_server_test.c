@@ -9,7 +9,6 @@
 #include "agent/base/clock.h"
 #include "tests/test.h"
 
-#define PATIENCE_MS 20000
 #define NOBODY 64999u
 
 struct world {
@@ -115,7 +114,7 @@ static int connect_as(struct world *w, uid_t uid)
 
 static void run_until(struct world *w, const unsigned int *counter, unsigned int wanted)
 {
-	uint64_t end_ns = clock_mono_ns() + PATIENCE_MS * NSEC_PER_MSEC;
+	uint64_t end_ns = clock_mono_ns() + test_patience_ms() * NSEC_PER_MSEC;
 
 	while (*counter < wanted) {
 		CHECK(clock_mono_ns() < end_ns);
@@ -127,7 +126,7 @@ static void run_until(struct world *w, const unsigned int *counter, unsigned int
 static const char *read_frame(struct world *w, int fd)
 {
 	static char bytes[65536];
-	uint64_t end_ns = clock_mono_ns() + PATIENCE_MS * NSEC_PER_MSEC;
+	uint64_t end_ns = clock_mono_ns() + test_patience_ms() * NSEC_PER_MSEC;
 	size_t have = 0;
 
 	for (;;) {

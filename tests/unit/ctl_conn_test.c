@@ -10,8 +10,6 @@
 #include "agent/base/clock.h"
 #include "tests/test.h"
 
-#define PATIENCE_MS 20000
-
 /* A control socket in a folder whose name is longer than a socket's may be. */
 struct world {
 	char dir[512];
@@ -70,7 +68,7 @@ static void asks_and_reads_frames(void)
 	char bytes[64];
 
 	world_init(&w);
-	CHECK_INT(conn_open(w.dir, PATIENCE_MS, &c), 0);
+	CHECK_INT(conn_open(w.dir, test_patience_ms(), &c), 0);
 	CHECK_INT(conn_request(c, STR("{\"command\":\"x\"}")), 0);
 	int fd = accept(w.listen_fd, NULL, NULL);
 	CHECK_INT(recv(fd, bytes, sizeof(bytes), 0), 19);
@@ -82,16 +80,16 @@ static void asks_and_reads_frames(void)
 	size_t half = b.len + 7;
 	add_frame(&b, "{\"type\":\"end\",\"truncated\":true}");
 	CHECK_INT(send(fd, b.data, half, MSG_NOSIGNAL), half);
-	CHECK_INT(conn_next(c, soon(PATIENCE_MS), &f), 0);
+	CHECK_INT(conn_next(c, soon(test_patience_ms()), &f), 0);
 	CHECK(f.type == FRAME_BEGIN && f.licensed);
-	CHECK_INT(conn_next(c, soon(PATIENCE_MS), &f), 0);
+	CHECK_INT(conn_next(c, soon(test_patience_ms()), &f), 0);
 	CHECK_INT(f.type, FRAME_OTHER);
 	CHECK_INT(conn_next(c, soon(20), &f), -ETIMEDOUT);
 	CHECK_INT(send(fd, b.data + half, b.len - half, MSG_NOSIGNAL), b.len - half);
-	CHECK_INT(conn_next(c, soon(PATIENCE_MS), &f), 0);
+	CHECK_INT(conn_next(c, soon(test_patience_ms()), &f), 0);
 	CHECK(f.type == FRAME_END && f.truncated);
 	(void)close(fd);
-	CHECK_INT(conn_next(c, soon(PATIENCE_MS), &f), -EPIPE);
+	CHECK_INT(conn_next(c, soon(test_patience_ms()), &f), -EPIPE);
 	world_done(&w);
 }
 
@@ -100,11 +98,11 @@ static void knows_when_nobody_is_there(void)
 	struct conn *c = NULL;
 	struct world w;
 
-	CHECK_INT(conn_open("/nonexistent/run", PATIENCE_MS, &c), -ENOENT);
+	CHECK_INT(conn_open("/nonexistent/run", test_patience_ms(), &c), -ENOENT);
 	world_init(&w);
 	(void)close(w.listen_fd);
 	w.listen_fd = -1;
-	CHECK_INT(conn_open(w.dir, PATIENCE_MS, &c), -ECONNREFUSED);
+	CHECK_INT(conn_open(w.dir, test_patience_ms(), &c), -ECONNREFUSED);
 	world_done(&w);
 	CHECK(c == NULL);
 }
