@@ -62,9 +62,8 @@ static const char *const common_syscalls[] = {
 	"rt_sigreturn",	 "rt_sigprocmask",  "rt_sigaction", "sigaltstack",
 	"brk",		 "munmap",	    "mremap",	    "madvise",
 	"futex",	 "sched_yield",	    "getrandom",    "getpid",
-	"gettid",	 "fcntl",	    "fstat",	    "lseek",
-	"dup",		 "shutdown",	    "tgkill",	    "getrusage",
-	"uname",	 "membarrier",	    "rseq",	    "set_robust_list",
+	"gettid",	 "fstat",	    "lseek",	    "dup",
+	"shutdown",	 "uname",	    "rseq",	    "set_robust_list",
 	"sysinfo",	 "getuid",	    "geteuid",	    NULL,
 };
 
@@ -193,6 +192,23 @@ static int filter_allow_memory(scmp_filter_ctx filter)
 	return 0;
 }
 
+/* Programs of one user could stop or kill one another. tgkill(2) is there for abort(3)
+ * of the process itself, and fcntl(2) for what does not choose who gets which signal for
+ * a descriptor (F_SETOWN, F_SETOWN_EX, F_SETSIG). */
+static int filter_allow_own_signals(scmp_filter_ctx filter)
+{
+	const int commands[] = { F_DUPFD,     F_DUPFD_CLOEXEC, F_GETFD,	    F_SETFD,	F_GETFL,
+				 F_SETFL,     F_GETLK,	       F_SETLK,	    F_SETLKW,	F_OFD_GETLK,
+				 F_OFD_SETLK, F_OFD_SETLKW,    F_ADD_SEALS, F_GET_SEALS };
+	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(commands); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i], 0));
+	return r;
+}
+
 /* Files may be opened, never for writing, made or cut. */
 static int filter_allow_reading(scmp_filter_ctx filter)
 {
@@ -238,11 +254,15 @@ static int filter_allow_sockets(scmp_filter_ctx filter)
 
 static int filter_build(scmp_filter_ctx filter, const struct sandbox_policy *policy)
 {
-	int r = filter_allow_memory(filter);
+	/* A call of another architecture's table ends the process, not one thread of it. */
+	int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
+	if (r == 0)
+		r = filter_allow_memory(filter);
+	if (r == 0)
+		r = filter_allow_own_signals(filter);
 	if (r == 0 && policy->reads_processes)
 		r = filter_allow_reading(filter);
-
 	for (size_t i = 0; r == 0 && common_syscalls[i] != NULL; i++)
 		r = filter_allow(filter, common_syscalls[i]);
 	for (size_t i = 0; r == 0 && policy->syscalls != NULL && policy->syscalls[i] != NULL; i++)

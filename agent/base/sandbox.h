@@ -3,7 +3,7 @@
  * A program's cage: no_new_privs, capabilities cut to a list, rlimits, Landlock
  * (landlock(7)) and a seccomp allow-list (libseccomp, used only here). Entered
  * once, after everything that needs more has been opened. Where the kernel lacks
- * Landlock or one of its rights, the rest is enforced and sandbox_state() says so.
+ * Landlock or one of its rights, the rest is enforced and struct sandbox_state says so.
  */
 #pragma once
 

@@ -3,10 +3,14 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "tests/test.h"
@@ -159,6 +163,94 @@ static void a_reader_of_processes_changes_no_file(void)
 	CHECK_INT(rmdir(dir), 0);
 }
 
+/* A kernel without Landlock, by a filter below the cage's own. Returns 0 when the cage
+ * says so and holds otherwise. */
+static int enter_without_landlock(void)
+{
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = unconst(code) };
+	struct sandbox_state state = { .landlock_abi = -1 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
+		return 98;
+	if (sandbox_enter(&bare, NULL, 0, &state) < 0)
+		return 99;
+	if (state.landlock_abi != 0 || !state.has_seccomp)
+		return 97;
+	return try_open_passwd("");
+}
+
+static void without_landlock_the_rest_holds(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	CHECK(pid >= 0);
+	if (pid == 0)
+		_exit(enter_without_landlock());
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status));
+	CHECK_INT(WTERMSIG(status), SIGSYS);
+}
+
+static int try_signal_parent(const char *dir)
+{
+	(void)dir;
+	return tgkill(getppid(), getppid(), 0) == 0 ? 0 : errno;
+}
+
+static int try_signal_self(const char *dir)
+{
+	(void)dir;
+	return tgkill(getpid(), gettid(), 0) == 0 ? 0 : errno;
+}
+
+/* fcntl(2): data for a descriptor raises any signal in any process of the same user. */
+static int try_signal_by_descriptor(const char *dir)
+{
+	(void)dir;
+	return fcntl(STDIN_FILENO, F_SETOWN, getppid()) == 0 ? 0 : errno;
+}
+
+static int try_signal_choice(const char *dir)
+{
+	(void)dir;
+	return fcntl(STDIN_FILENO, F_SETSIG, SIGKILL) == 0 ? 0 : errno;
+}
+
+static int try_flags(const char *dir)
+{
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+	int copy = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+
+	(void)dir;
+	return flags >= 0 && copy >= 10 && fcntl(copy, F_SETFL, flags) == 0 ? 0 : errno;
+}
+
+/* The programs of one user could stop and kill one another; Landlock hinders that only
+ * from ABI 6 on, and not for a program that reads processes. */
+static void no_signal_leaves_the_cage(void)
+{
+	static const char *const calls[] = { "getppid", NULL };
+	static const struct sandbox_policy reader = { .name = "test",
+						      .syscalls = calls,
+						      .reads_processes = true };
+
+	CHECK_INT(in_cage(&reader, "", 0, try_signal_parent), -SIGSYS);
+	CHECK_INT(in_cage(&reader, "", 0, try_signal_self), 0);
+	CHECK_INT(in_cage(&reader, "", 0, try_signal_by_descriptor), -SIGSYS);
+	CHECK_INT(in_cage(&reader, "", 0, try_signal_choice), -SIGSYS);
+	CHECK_INT(in_cage(&bare, "", 0, try_flags), 0);
+}
+
 TEST_MAIN({ "the_cage_holds", the_cage_holds },
 	  { "a_missing_path_is_skipped", a_missing_path_is_skipped },
-	  { "a_reader_of_processes_changes_no_file", a_reader_of_processes_changes_no_file })
+	  { "a_reader_of_processes_changes_no_file", a_reader_of_processes_changes_no_file },
+	  { "without_landlock_the_rest_holds", without_landlock_the_rest_holds },
+	  { "no_signal_leaves_the_cage", no_signal_leaves_the_cage })
