@@ -619,8 +619,11 @@ void family_health(const struct family *f, struct buf *out)
 		if (c->n_deaths > 0)
 			buf_printf(&b, " (last: %s)", c->last_end);
 		if (c->state == CHILD_READY)
-			buf_printf(&b, ", seccomp %s, landlock %u", c->has_seccomp ? "on" : "off",
-				   c->landlock_abi);
+			buf_printf(&b, ", seccomp %s", c->has_seccomp ? "on" : "off");
+		if (c->state == CHILD_READY && c->landlock_abi > 0)
+			buf_printf(&b, ", landlock %u", c->landlock_abi);
+		else if (c->state == CHILD_READY)
+			buf_printf(&b, ", no landlock");
 		health_put_str(out, HEALTH_PROGRAM, buf_str(&b));
 		buf_clear(&b);
 		if (child_is_degraded(c, now_ns)) {

@@ -40,7 +40,6 @@ struct role {
 	char allowed_paths[SANDBOX_PATHS_MAX][PATHS_MAX];
 	size_t n_allowed;
 	struct sandbox_state cage;
-	bool is_stopping;
 	void *state;
 };
 
@@ -108,7 +107,6 @@ int role_allow_path(struct role *r, const char *path, uint32_t access)
 /* Ends the loop once; what is in hand is flushed after it. */
 static void stop(struct role *r)
 {
-	r->is_stopping = true;
 	loop_exit(r->loop, 0);
 }
 
@@ -359,6 +357,15 @@ static int loop_make(struct role *r)
 	return peer_new(r->loop, ROLE_FD, &r->main_table, r, &r->main_peer);
 }
 
+static int cage_enter(struct role *r)
+{
+	int e = sandbox_enter(r->ops->sandbox, r->allowed, r->n_allowed, &r->cage);
+
+	if (e == 0 && r->cage.landlock_abi == 0 && !r->ops->sandbox->reads_processes)
+		log_warning("this kernel has no Landlock: user and seccomp alone confine it");
+	return e;
+}
+
 static int boot(struct role *r, const char *prefix)
 {
 	int e = paths_init(prefix, &r->paths);
@@ -372,7 +379,7 @@ static int boot(struct role *r, const char *prefix)
 	if (e == 0 && r->ops->open != NULL)
 		e = r->ops->open(r);
 	if (e == 0)
-		e = sandbox_enter(r->ops->sandbox, r->allowed, r->n_allowed, &r->cage);
+		e = cage_enter(r);
 	if (e == 0 && r->ops->start != NULL)
 		e = r->ops->start(r);
 	if (e < 0)
