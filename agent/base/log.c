@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/base/log.h"
 
+#include <assert.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -8,9 +11,11 @@
 #include "agent/base/buf.h"
 #include "agent/base/clock.h"
 
-/* Escaping makes text at most four times as long. */
-#define LOG_TEXT_MAX 1024u
+/* Escaping makes text at most four times as long. A line is at most PIPE_BUF bytes, which
+ * a pipe that poll(2) calls writable takes at once and whole (pipe(7)). */
+#define LOG_TEXT_MAX 960u
 #define LOG_LINE_MAX (LOG_TEXT_MAX * 4 + 128)
+static_assert(LOG_LINE_MAX <= PIPE_BUF, "a line is written at once");
 
 struct level_row {
 	const char *name;
@@ -30,7 +35,7 @@ static struct {
 	bool is_journal;
 	uint64_t window_start_ns; /* of the running second */
 	uint32_t lines;		  /* written in it */
-	uint64_t suppressed;	  /* since the last line that was written */
+	uint64_t suppressed;	  /* and lost since that was last said */
 } sink = { .program = "endpoint-agent", .level = LOG_LEVEL_INFO };
 
 /* JOURNAL_STREAM is "DEVICE:INODE" of the stream that systemd made; it counts
@@ -62,9 +67,17 @@ void log_level_set(enum log_level level)
 	sink.level = level;
 }
 
-/* One write per line keeps lines of several programs whole. What standard error
- * does not take is lost: a log must never stop its program. */
-static void line_write(enum log_level level, struct str text)
+/* A log must never stop its program: what standard error does not take now, as its
+ * reader hangs or a terminal is held, is lost and counted. */
+static bool is_writable(void)
+{
+	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&pfd, 1, 0) > 0;
+}
+
+/* One write per line keeps lines of several programs whole. False when it is lost. */
+static bool line_write(enum log_level level, struct str text)
 {
 	char storage[LOG_LINE_MAX];
 	char now[CLOCK_TEXT_SIZE];
@@ -80,9 +93,12 @@ static void line_write(enum log_level level, struct str text)
 	}
 	buf_add_escaped(&line, text);
 	buf_add_char(&line, '\n');
+	if (!is_writable())
+		return false;
 	do
 		n = write(STDERR_FILENO, line.data, line.len);
 	while (n < 0 && errno == EINTR);
+	return n > 0;
 }
 
 /* True when this line may be written; says what the seconds before swallowed. */
@@ -97,10 +113,9 @@ static bool line_allowed(uint64_t now_ns)
 		if (sink.suppressed > 0) {
 			n = snprintf(text, sizeof(text), "%llu lines suppressed",
 				     (unsigned long long)sink.suppressed);
-			sink.suppressed = 0;
 			sink.lines = 1;
-			if (n > 0)
-				line_write(LOG_LEVEL_WARNING, str_of(text));
+			if (n > 0 && line_write(LOG_LEVEL_WARNING, str_of(text)))
+				sink.suppressed = 0;
 		}
 	}
 	if (sink.lines >= LOG_LINES_PER_SEC) {
@@ -122,6 +137,6 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (n >= 0)
-		line_write(level, str_of(text));
+	if (n >= 0 && !line_write(level, str_of(text)))
+		sink.suppressed++;
 }

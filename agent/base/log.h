@@ -23,8 +23,8 @@ void log_open(const char *program);
 
 void log_level_set(enum log_level level);
 
-/* At most LOG_LINES_PER_SEC lines a second; the rest is counted and the count
- * said when the second is over. */
+/* At most LOG_LINES_PER_SEC lines a second, none that standard error would make wait;
+ * the rest is counted and the count said when the second is over. */
 #define LOG_LINES_PER_SEC 50u
 
 void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);

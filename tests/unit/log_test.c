@@ -70,6 +70,35 @@ static void journal_lines_carry_priorities(void)
 	CHECK_STR(buf_cstr(&b), "<4>w\n<6>v\n<7>d\n");
 }
 
+/* A reader that has stopped: a pager, a service manager that hangs. */
+static void a_full_pipe_stops_nobody(void)
+{
+	cleanup_(buf_cleanup) struct buf b;
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+	int fds[2];
+	size_t filled = 0;
+
+	buf_init(&b, 1 << 22);
+	CHECK_INT(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(fds[1], "full", 4) == 4)
+		filled += 4;
+	CHECK_INT(fcntl(fds[1], F_SETFL, 0), 0);
+	CHECK(saved >= 0 && dup2(fds[1], STDERR_FILENO) == STDERR_FILENO);
+	(void)alarm(10); /* ends a program that waits */
+	say_plain();
+	log_error("lost as well");
+	CHECK_INT(fs_read_fd(fds[0], &b), -EAGAIN);
+	CHECK_INT(b.len, filled);
+	log_error("after");
+	CHECK_INT(fs_read_fd(fds[0], &b), -EAGAIN);
+	CHECK(strstr(buf_cstr(&b), "after") != NULL);
+	(void)alarm(0);
+	CHECK(dup2(saved, STDERR_FILENO) == STDERR_FILENO);
+	(void)close(saved);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 static void say_much(void)
 {
 	char longest[4000];
@@ -95,4 +124,5 @@ static void a_flood_is_cut(void)
 
 TEST_MAIN({ "lines_carry_time_level_and_escapes", lines_carry_time_level_and_escapes },
 	  { "journal_lines_carry_priorities", journal_lines_carry_priorities },
+	  { "a_full_pipe_stops_nobody", a_full_pipe_stops_nobody },
 	  { "a_flood_is_cut", a_flood_is_cut })
