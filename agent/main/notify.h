@@ -13,7 +13,7 @@ struct notify {
 	uint64_t watchdog_ns; /* send WATCHDOG=1 this often (half the limit), 0: never */
 };
 
-/* Reads and removes the environment variables; never fails. */
+/* Reads the environment variables (roles get none of them); never fails. */
 void notify_open(struct notify *n);
 void notify_done(struct notify *n);
 

@@ -11,6 +11,7 @@ struct onboard {
 	struct loop *loop;
 	struct loop_source *source;
 	struct loop_source *settle;
+	bool is_settling;
 	onboard_fn fn;
 	void *ctx;
 	int inotify_fd;
@@ -47,8 +48,11 @@ void onboard_look(struct onboard *o)
 
 static int on_settled(void *ctx, uint64_t now_ns)
 {
+	struct onboard *o = ctx;
+
 	(void)now_ns;
-	onboard_look(ctx);
+	o->is_settling = false;
+	onboard_look(o);
 	return 0;
 }
 
@@ -61,7 +65,10 @@ static int on_inotify(void *ctx, uint32_t epoll_events)
 	/* Which name changed does not matter: both are looked at. */
 	while (read(o->inotify_fd, events, sizeof(events)) > 0)
 		continue;
-	loop_timer_set(o->settle, loop_now_ns(o->loop) + ONBOARD_SETTLE_NS);
+	/* From the first change on: a folder that never rests is looked at all the same. */
+	if (!o->is_settling)
+		loop_timer_set(o->settle, loop_now_ns(o->loop) + ONBOARD_SETTLE_NS);
+	o->is_settling = true;
 	return 0;
 }
 

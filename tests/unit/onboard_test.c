@@ -89,6 +89,31 @@ static void only_safe_files_are_handed_over(void)
 	check_files(geteuid() == 0);
 }
 
+/* Something else in the folder changes all the time. */
+static void steady_changes_put_no_look_off(void)
+{
+	char dir[] = "/tmp/onboard-test-XXXXXX";
+	char path[64];
+	struct paths paths = { 0 };
+	struct seen s = { 0 };
+	cleanup_(loop_cleanup) struct loop *l = NULL;
+	struct onboard *o = NULL;
+
+	CHECK(mkdtemp(dir) != NULL);
+	(void)snprintf(paths.etc, sizeof(paths.etc), "%s", dir);
+	CHECK_INT(loop_new(&l), 0);
+	CHECK_INT(onboard_new(l, &paths, on_file, &s, &o), 0);
+	for (int i = 0; i < 100 && s.calls == 0; i++) {
+		put(dir, "noise", 0600);
+		CHECK_INT(loop_run_once(l, 5), 0);
+	}
+	CHECK(s.calls > 0);
+	(void)snprintf(path, sizeof(path), "%s/noise", dir);
+	CHECK_INT(unlink(path), 0);
+	onboard_free(o);
+	CHECK_INT(rmdir(dir), 0);
+}
+
 static void a_missing_folder_is_an_error(void)
 {
 	struct paths paths = { .etc = "/nonexistent/etc" };
@@ -101,4 +126,5 @@ static void a_missing_folder_is_an_error(void)
 }
 
 TEST_MAIN({ "only_safe_files_are_handed_over", only_safe_files_are_handed_over },
+	  { "steady_changes_put_no_look_off", steady_changes_put_no_look_off },
 	  { "a_missing_folder_is_an_error", a_missing_folder_is_an_error })
