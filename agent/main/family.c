@@ -15,6 +15,7 @@
 #include "agent/main/spawn.h"
 
 #define REQUESTS_MAX 16u
+#define COMMON_ROWS 3u
 #define ABANDON_MS 1000
 #define REAP_AGAIN_NS (20 * NSEC_PER_MSEC)
 
@@ -39,6 +40,7 @@ struct child {
 	uint64_t asked_ns; /* since when a pulse is unanswered, 0: none is */
 	uint64_t ping;	   /* number of the last pulse */
 	uint64_t pong;	   /* and of the last one answered */
+	uint32_t n_lost;   /* LINK_LOST since the last pulse */
 	uint64_t backoff_ms;
 	uint64_t deaths_ns[FAMILY_DEGRADED_DEATHS]; /* ring */
 	uint32_t n_deaths;
@@ -48,7 +50,7 @@ struct child {
 	uint32_t request_count[REQUESTS_MAX]; /* within the current second */
 	uint64_t request_second;
 	struct peer_table table;
-	struct peer_row rows[REQUESTS_MAX + 2];
+	struct peer_row rows[REQUESTS_MAX + COMMON_ROWS];
 };
 
 struct family {
@@ -60,6 +62,7 @@ struct family {
 	const struct licence *licence;
 	struct loop_source *pulse;
 	uint64_t pulse_due_ns;
+	uint32_t lost_links; /* bit per row of role_links: to be made anew */
 	bool is_stopping;
 	struct child children[ROLES];
 };
@@ -132,33 +135,38 @@ static void send_ping(struct child *c, uint64_t now_ns)
 	buf_done(&b);
 }
 
-/* A fresh pair for each link whose other end lives. */
+/* A fresh pair for a link whose ends both live; a dead one gets it when it starts. What
+ * cannot be made now is tried again with the next pulse. */
+static void link_connect(struct family *f, size_t i)
+{
+	const struct link_row *link = &role_links[i];
+	struct child *a = &f->children[link->a];
+	struct child *b = &f->children[link->b];
+	int fds[2];
+
+	if (a->peer == NULL || b->peer == NULL)
+		return;
+	f->lost_links &= ~(1u << i);
+
+	int e = msg_pair(fds);
+
+	if (e < 0) {
+		log_error("link of %s and %s: %s", roles[a->role].name, roles[b->role].name,
+			  strerrordesc_np(-e));
+		f->lost_links |= 1u << i;
+		return;
+	}
+	send_link(a, b->role, fds[0]);
+	send_link(b, a->role, fds[1]);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 static void connect_links(struct child *c)
 {
-	for (size_t i = 0; i < role_links_count; i++) {
-		const struct link_row *link = &role_links[i];
-		int fds[2];
-
-		if (link->a != c->role && link->b != c->role)
-			continue;
-
-		struct child *other = &c->family->children[link->a == c->role ? link->b : link->a];
-
-		if (other->peer == NULL)
-			continue;
-
-		int e = msg_pair(fds);
-
-		if (e < 0) {
-			log_error("link with %s: %s", roles[other->role].name, strerrordesc_np(-e));
-			child_kill(c, "it cannot be linked");
-			return;
-		}
-		send_link(c, other->role, fds[0]);
-		send_link(other, c->role, fds[1]);
-		(void)close(fds[0]);
-		(void)close(fds[1]);
-	}
+	for (size_t i = 0; i < role_links_count; i++)
+		if (role_links[i].a == c->role || role_links[i].b == c->role)
+			link_connect(c->family, i);
 }
 
 /* Life and death. */
@@ -347,6 +355,28 @@ static int on_pong(void *ctx, struct peer *p, struct msg *m)
 	return 0;
 }
 
+/* Both ends may tell of one link: made anew at the next pulse, once. */
+static int on_link_lost(void *ctx, struct peer *p, struct msg *m)
+{
+	struct child *c = ctx;
+	uint32_t other;
+
+	(void)p;
+	memcpy(&other, m->data, sizeof(other));
+	if (++c->n_lost > ROLES)
+		return -EBUSY;
+	for (size_t i = 0; i < role_links_count; i++) {
+		const struct link_row *link = &role_links[i];
+
+		if ((link->a == c->role && link->b == other) ||
+		    (link->b == c->role && link->a == other)) {
+			c->family->lost_links |= 1u << i;
+			return 0;
+		}
+	}
+	return -EPROTO;
+}
+
 /* Any other request: counted against its rate, then done by main. */
 static int on_request(void *ctx, struct peer *p, struct msg *m)
 {
@@ -388,10 +418,12 @@ static void table_make(struct child *c)
 {
 	const struct family_ops *ops = c->family->ops;
 	const struct peer_row common[] = { PEER_ROW(MSG_READY, on_ready),
-					   PEER_ROW(MSG_PONG, on_pong) };
+					   PEER_ROW(MSG_PONG, on_pong),
+					   PEER_ROW(MSG_LINK_LOST, on_link_lost) };
 	size_t n = ARRAY_LEN(common);
 
 	assert(ops->n_requests <= REQUESTS_MAX);
+	static_assert(ARRAY_LEN(common) <= COMMON_ROWS, "rows of every role");
 	memcpy(c->rows, common, sizeof(common));
 	for (size_t i = 0; i < ops->n_requests; i++) {
 		if ((ops->requests[i].roles & (1u << c->role)) == 0)
@@ -436,6 +468,7 @@ static void child_start(struct child *c)
 	c->started_ns = now_ns;
 	c->asked_ns = 0;
 	c->pong = c->ping;
+	c->n_lost = 0;
 	if (e < 0) {
 		log_error("%s cannot be started: %s", roles[c->role].program, strerrordesc_np(-e));
 		(void)snprintf(c->last_end, sizeof(c->last_end), "start: %s", strerrordesc_np(-e));
@@ -478,7 +511,11 @@ static int on_pulse(void *ctx, uint64_t now_ns)
 			child_kill(c, "no sign of life");
 		else
 			send_ping(c, now_ns);
+		c->n_lost = 0;
 	}
+	for (size_t i = 0; i < role_links_count; i++)
+		if ((f->lost_links & (1u << i)) != 0)
+			link_connect(f, i);
 	pulse_arm(f, now_ns + cfg_u64(f->config, CFG_SUPERVISE_PULSE_MS) * NSEC_PER_MSEC);
 	return 0;
 }
@@ -492,6 +529,7 @@ int family_new(struct loop *l, const struct paths *paths, const struct family_op
 
 	if (f == NULL)
 		return -ENOMEM;
+	assert(role_links_count <= 32); /* bits of lost_links */
 	f->loop = l;
 	f->paths = paths;
 	f->ops = ops;

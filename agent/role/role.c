@@ -15,12 +15,15 @@
 
 #define CONFIG_WAIT_MS 10000
 #define FLUSH_MS 2000
+/* A link that ends is mostly that of a program that died; agentd links the next one. */
+#define LINK_LOST_NS NSEC_PER_SEC
 #define ROWS_MAX 24u
 #define HEALTH_BYTES_MAX 65536u
 
 struct link {
 	enum role_id other;
 	struct peer *peer;
+	bool is_lost; /* ended by itself, and agentd is to know unless a fresh one comes */
 	struct peer_table table;	/* the program's rows, the runtime's end */
 	struct peer_row rows[ROWS_MAX]; /* of the link with control: one more */
 };
@@ -32,6 +35,8 @@ struct role {
 	struct config *config;
 	struct licence licence;
 	struct loop *loop;
+	struct loop_source *lost_timer;
+	bool is_lost_timer_set;
 	struct peer *main_peer;
 	struct peer_table main_table;
 	struct peer_row main_rows[ROWS_MAX];
@@ -120,6 +125,13 @@ static void link_drop(struct role *r, struct link *l)
 		r->ops->link_changed(r, l->other, NULL);
 }
 
+static void lost_timer_set(struct role *r)
+{
+	if (!r->is_lost_timer_set)
+		loop_timer_set(r->lost_timer, loop_now_ns(r->loop) + LINK_LOST_NS);
+	r->is_lost_timer_set = true;
+}
+
 static void on_link_closed(void *ctx, struct peer *p, int reason)
 {
 	struct role *r = ctx;
@@ -129,8 +141,32 @@ static void on_link_closed(void *ctx, struct peer *p, int reason)
 			continue;
 		if (reason < 0)
 			log_warning("link with %s: %s", roles[i].name, strerrordesc_np(-reason));
+		r->links[i].is_lost = true;
+		lost_timer_set(r);
 		link_drop(r, &r->links[i]);
 	}
+}
+
+/* Asks for what was lost and has not come again: a link may also end between programs
+ * that live on (no memory for a message, a fault of one of them). */
+static int on_lost_timer(void *ctx, uint64_t now_ns)
+{
+	struct role *r = ctx;
+
+	(void)now_ns;
+	r->is_lost_timer_set = false;
+	for (uint32_t i = 0; i < ROLES; i++) {
+		struct link *l = &r->links[i];
+
+		if (!l->is_lost)
+			continue;
+		l->is_lost = peer_send(r->main_peer, MSG_LINK_LOST,
+				       (struct str){ .p = (const char *)&i, .n = sizeof(i) },
+				       (struct str){ 0 }, -1) < 0;
+		if (l->is_lost)
+			lost_timer_set(r);
+	}
+	return 0;
 }
 
 /* MSG_HEALTH_GET from control: every program's rows. */
@@ -194,6 +230,7 @@ static int on_link(void *ctx, struct peer *p, struct msg *m)
 
 	int e = peer_new(r->loop, take_fd(m->fd), &l->table, r, &l->peer);
 
+	l->is_lost = false;
 	if (e < 0)
 		return e; /* agentd restarts a program that cannot have its links */
 	if (r->ops->link_changed != NULL)
@@ -351,6 +388,8 @@ static int loop_make(struct role *r)
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
 	e = loop_add_signals(r->loop, &set, on_signal, r);
+	if (e == 0)
+		e = loop_add_timer(r->loop, on_lost_timer, r, &r->lost_timer);
 	if (e < 0)
 		return e;
 	main_table_make(r);

@@ -39,7 +39,8 @@ struct role_ops {
 	 * from control are answered by the runtime. */
 	const struct peer_table *links[ROLES];
 
-	/* A link is up (peer is role-owned: send with it, do not free) or, with NULL, gone. */
+	/* A link is up (peer is role-owned: send with it, do not free) or, with NULL, gone;
+	 * a fresh one comes when the other program runs. */
 	void (*link_changed)(struct role *r, enum role_id other, struct peer *peer);
 
 	/* More messages agentd may send to this role, beside the common ones; ctx as above. */

@@ -2,9 +2,9 @@
 /*
  * Stands in for any role under a real agentd and misbehaves as the file
  * <prefix>/behaviour/<program> says, one word; without that file it is good: READY,
- * an answer to each pulse and a byte more in <prefix>/pulses/<program>, its end when
- * told. It knows no cage: what it tries is what somebody could who had taken a role
- * over.
+ * an answer to each pulse, its end when told; its links alone it closes. It counts
+ * pulses in <prefix>/pulses/<program> and links in <program>.links, a byte each. It
+ * knows no cage: what it tries is what somebody could who had taken a role over.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,7 +26,8 @@ struct actor {
 	char does[32];
 	char *buffer;
 	uint64_t first_ping; /* 0 before one came */
-	int count_fd;	     /* file whose length is the number of pulses answered */
+	int pulses_fd;	     /* file whose length is the number of pulses answered */
+	int links_fd;	     /* and of links that came */
 };
 
 static int say(uint16_t type, const void *data, size_t n, int fd)
@@ -102,7 +103,7 @@ static void on_ping(struct actor *a, const struct msg *m)
 		a->first_ping = ping;
 	misbehave(a, ping);
 	(void)say(MSG_PONG, &ping, sizeof(ping), -1);
-	(void)!write(a->count_fd, ".", 1);
+	(void)!write(a->pulses_fd, ".", 1);
 }
 
 /* Leaves a second after it was told, with a pulse unread, as one does that ends its work. */
@@ -115,13 +116,23 @@ static void stop(const struct actor *a)
 	_exit(0);
 }
 
+/* The file of a count, which goes on over the processes of a role. */
+static int count_open(const char *prefix, const char *program, const char *suffix)
+{
+	char path[PATHS_MAX];
+
+	if (fs_path(path, sizeof(path), "%s/pulses/%s%s", prefix, program, suffix) < 0)
+		return -1;
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+}
+
 static void behaviour_read(struct actor *a, const char *prefix, const char *program)
 {
 	char path[PATHS_MAX], text[sizeof(a->does)];
 	struct buf b;
 
-	if (fs_path(path, sizeof(path), "%s/pulses/%s", prefix, program) == 0)
-		a->count_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	a->pulses_fd = count_open(prefix, program, "");
+	a->links_fd = count_open(prefix, program, ".links");
 	buf_init_fixed(&b, text, sizeof(text));
 	if (fs_path(path, sizeof(path), "%s/behaviour/%s", prefix, program) < 0 ||
 	    fs_read_file(AT_FDCWD, path, &b) < 0)
@@ -171,6 +182,8 @@ int main(int argc, char **argv)
 			return 1;
 		if (m.fd >= 0)
 			(void)close(m.fd);
+		if (m.type == MSG_LINK)
+			(void)!write(a.links_fd, ".", 1);
 		if (m.type == MSG_PING)
 			on_ping(&a, &m);
 		if (m.type == MSG_STOP)

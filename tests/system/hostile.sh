@@ -93,7 +93,7 @@ clean_start() {
 	within 10 running || { tail -n 5 "$work/agentd.log"; return 1; }
 	for proc in $(pids); do
 		fds=$(find "/proc/$proc/fd" -mindepth 1 -printf '%f ' | tr ' ' '\n' | sort -n | xargs)
-		same "$fds" "0 1 2 3 4" && same "$(readlink "/proc/$proc/cwd")" / &&
+		same "$fds" "0 1 2 3 4 5" && same "$(readlink "/proc/$proc/cwd")" / &&
 			same "$(tr '\0' ' ' <"/proc/$proc/environ")" "" &&
 			same "$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$proc/status")" 0000000000000000 &&
 			same "$(sed -n 's/^Groups:[[:space:]]*//p' "/proc/$proc/status")" "" &&
@@ -168,6 +168,21 @@ check "agentd is ready though a program is not" within 25 said 'not all programs
 behave sensor good
 check "and says when all are" within 25 running
 check "SIGTERM stops all" stop
+
+# The real agent-store between stand-ins that close every link.
+links_of() { stat -c %s "$work/pulses/agent-$1.links"; }
+links_come() {
+	local sensor reporter before
+	sensor=$(links_of sensor) reporter=$(links_of reporter) before=$(pids)
+	has_more() { [ "$(links_of sensor)" -ge $((sensor + 2)) ] && [ "$(links_of reporter)" -ge $((reporter + 2)) ]; }
+	within 20 has_more && same "$(pids)" "$before"
+}
+cp --remove-destination "$build/libexec/endpoint-agent/agent-store" "$work/libexec/endpoint-agent/"
+start
+check "agentd runs its programs" within 10 running
+check "links that end between the living are made anew" links_come
+check "SIGTERM stops all" stop
+cp --remove-destination "$build/tests/system/hostile" "$work/libexec/endpoint-agent/agent-store"
 
 # Whoever starts agentd may have left all kinds of things open, closed or ignored.
 careless() { exec env --ignore-signal=CHLD --block-signal=USR1 "$@" 7<"$work" <&- >&-; }
