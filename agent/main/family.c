@@ -525,11 +525,12 @@ static int on_pulse(void *ctx, uint64_t now_ns)
 int family_new(struct loop *l, const struct paths *paths, const struct family_ops *ops, void *ctx,
 	       struct family **ret_family)
 {
+	assert(role_links_count <= 32); /* bits of lost_links */
+
 	cleanup_(family_cleanup) struct family *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return -ENOMEM;
-	assert(role_links_count <= 32); /* bits of lost_links */
 	f->loop = l;
 	f->paths = paths;
 	f->ops = ops;
