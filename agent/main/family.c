@@ -298,6 +298,7 @@ static int on_exit_child(void *ctx, uint32_t events)
 	log_warning("%s ended: %s; starts again in %llu ms", roles[c->role].program, c->last_end,
 		    (unsigned long long)wait_ms);
 	loop_timer_set(c->timer, now_ns + wait_ms * NSEC_PER_MSEC);
+	f->ops->ended(f->ctx, c->role);
 	return 0;
 }
 

@@ -35,6 +35,8 @@ struct family_ops {
 	/* The role is in its cage and runs: give it what only agentd can open. A
 	 * negative return kills it, for another try. */
 	int (*ready)(void *ctx, enum role_id role, struct peer *peer);
+	/* The role is dead and will be started again; family_pid() no longer names it. */
+	void (*ended)(void *ctx, enum role_id role);
 	/* All roles are gone after family_stop(). */
 	void (*stopped)(void *ctx);
 };

@@ -249,6 +249,13 @@ static void protect_family(struct agent *a)
 	audit_owner_protect(a->audit, pids, n);
 }
 
+/* The next process with its number may be anybody's, and its connections count. */
+static void on_role_ended(void *ctx, enum role_id role)
+{
+	(void)role;
+	protect_family(ctx);
+}
+
 static const char all_run[] = "all programs run";
 static const char some_run[] = "not all programs run";
 
@@ -356,6 +363,7 @@ static int parts_make(struct agent *a)
 	a->family_ops = (struct family_ops){ .requests = broker_requests,
 					     .n_requests = broker_requests_count,
 					     .ready = on_role_ready,
+					     .ended = on_role_ended,
 					     .stopped = on_family_stopped };
 
 	int e = family_new(a->loop, &a->paths, &a->family_ops, a, &a->family);

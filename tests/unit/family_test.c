@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/fs.h"
 #include "tests/test.h"
 
@@ -18,6 +19,7 @@ struct house {
 	struct licence licence;
 	struct family *family;
 	bool is_stopped;
+	unsigned int ended; /* a bit per role */
 };
 
 static int on_ready(void *ctx, enum role_id role, struct peer *peer)
@@ -28,6 +30,14 @@ static int on_ready(void *ctx, enum role_id role, struct peer *peer)
 	return 0;
 }
 
+static void on_ended(void *ctx, enum role_id role)
+{
+	struct house *h = ctx;
+
+	CHECK_INT(family_pid(h->family, role), 0);
+	h->ended |= 1u << role;
+}
+
 static void on_stopped(void *ctx)
 {
 	struct house *h = ctx;
@@ -35,7 +45,9 @@ static void on_stopped(void *ctx)
 	h->is_stopped = true;
 }
 
-static const struct family_ops ops = { .ready = on_ready, .stopped = on_stopped };
+static const struct family_ops ops = { .ready = on_ready,
+				       .ended = on_ended,
+				       .stopped = on_stopped };
 
 static void program_put(const struct house *h, enum role_id role)
 {
@@ -122,6 +134,20 @@ static void a_missing_program_is_no_end(void)
 	house_done(&h);
 }
 
+static void each_end_is_told(void)
+{
+	uint64_t deadline_ns = clock_mono_ns() + 10 * NSEC_PER_SEC;
+	struct house h;
+
+	house_init(&h);
+	family_start(h.family, h.config, &h.licence);
+	while (h.ended != (1u << ROLES) - 1 && clock_mono_ns() < deadline_ns)
+		CHECK_INT(loop_run_once(h.loop, 100), 0);
+	CHECK_INT(h.ended, (1u << ROLES) - 1);
+	house_done(&h);
+	check_no_child();
+}
+
 static void what_runs_at_the_end_is_killed(void)
 {
 	struct house h;
@@ -135,4 +161,5 @@ static void what_runs_at_the_end_is_killed(void)
 TEST_MAIN({ "a_start_that_fails_halfway_leaves_no_child",
 	    a_start_that_fails_halfway_leaves_no_child },
 	  { "a_missing_program_is_no_end", a_missing_program_is_no_end },
+	  { "each_end_is_told", each_end_is_told },
 	  { "what_runs_at_the_end_is_killed", what_runs_at_the_end_is_killed })
