@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SHA-256 and HMAC-SHA-256 over OpenSSL EVP, and the 64-bit hash of our tables. */
+/* SHA-256 over OpenSSL EVP, and the 64-bit hashes of our tables and identifiers. */
 #pragma once
 
 #include "agent/base/str.h"
