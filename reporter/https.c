@@ -210,10 +210,11 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
 	if (w == NULL)
 		return -1;
 	*w = (struct socket_watch){ .https = h, .fd = fd };
-	if (loop_add_fd(h->loop, fd, events, PRIORITY, on_socket_ready, w, &w->source) < 0) {
+	if (loop_add_fd(h->loop, fd, events, on_socket_ready, w, &w->source) < 0) {
 		free(w);
 		return -1;
 	}
+	loop_source_set_priority(w->source, PRIORITY);
 	if (curl_multi_assign(h->multi, fd, w) != CURLM_OK) {
 		watch_free(w);
 		return -1;

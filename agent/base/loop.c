@@ -181,15 +181,10 @@ static void bury(struct loop *l)
 	}
 }
 
-/* Seven parameters: descriptor, events and priority are one thing to its callers. */
-/* NOLINTNEXTLINE(readability-function-size) */
-int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, unsigned int priority, loop_fd_fn fn,
-		void *ctx, struct loop_source **ret_source)
+int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, void *ctx,
+		struct loop_source **ret_source)
 {
 	struct loop_source *s;
-
-	assert(priority < PRIORITIES);
-
 	int r = source_new(l, &s);
 
 	if (r < 0)
@@ -197,7 +192,7 @@ int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, unsigned int prio
 	s->fd_fn = fn;
 	s->ctx = ctx;
 	s->events = epoll_events;
-	s->priority = priority;
+	s->priority = PRIORITIES - 1;
 
 	struct epoll_event ev = { .events = epoll_events, .data.ptr = s };
 
@@ -209,6 +204,12 @@ int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, unsigned int prio
 	s->fd = fd;
 	*ret_source = s;
 	return 0;
+}
+
+void loop_source_set_priority(struct loop_source *s, unsigned int priority)
+{
+	assert(priority < PRIORITIES);
+	s->priority = priority;
 }
 
 void loop_source_set_events(struct loop_source *s, uint32_t epoll_events)
@@ -310,11 +311,12 @@ int loop_add_signals(struct loop *l, const sigset_t *set, loop_signal_fn fn, voi
 	r = source_new(l, &s);
 	if (r < 0)
 		return r;
-	r = loop_add_fd(l, fd, EPOLLIN, 0, on_signalfd, l, &l->signal_fd_source);
+	r = loop_add_fd(l, fd, EPOLLIN, on_signalfd, l, &l->signal_fd_source);
 	if (r < 0) {
 		loop_source_free(s);
 		return r;
 	}
+	loop_source_set_priority(l->signal_fd_source, 0);
 	s->signal_fn = fn;
 	s->ctx = ctx;
 	l->signal_source = s;
@@ -340,10 +342,11 @@ int loop_new(struct loop **ret_loop)
 	if (l->timer_fd < 0)
 		return -errno;
 
-	int r = loop_add_fd(l, l->timer_fd, EPOLLIN, 1, on_timerfd, l, &l->timer_source);
+	int r = loop_add_fd(l, l->timer_fd, EPOLLIN, on_timerfd, l, &l->timer_source);
 
 	if (r < 0)
 		return r;
+	loop_source_set_priority(l->timer_source, 1);
 	l->now_ns = clock_mono_ns();
 	*ret_loop = take_ptr(l);
 	return 0;

@@ -28,10 +28,13 @@ must_check int loop_new(struct loop **ret_loop);
 void loop_free(struct loop *l);
 DEFINE_CLEANUP(struct loop *, loop, loop_free)
 
-/* Watches fd (borrowed: close it after freeing the source). priority 0..7.
+/* Watches fd (borrowed: close it after freeing the source), served after all
+ * others until loop_source_set_priority().
  * -ENOSPC at LOOP_SOURCES_MAX, -ENOMEM, errno of epoll_ctl. */
-must_check int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, unsigned int priority,
-			   loop_fd_fn fn, void *ctx, struct loop_source **ret_source);
+must_check int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, void *ctx,
+			   struct loop_source **ret_source);
+/* 0 (first) to 7 (last). */
+void loop_source_set_priority(struct loop_source *s, unsigned int priority);
 void loop_source_set_events(struct loop_source *s, uint32_t epoll_events);
 
 /* A one-shot timer, disarmed until loop_timer_set(); re-arm it in its callback

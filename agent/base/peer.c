@@ -191,10 +191,11 @@ int peer_new(struct loop *l, int fd_taken, const struct peer_table *table, void 
 	if (p->buffer == NULL)
 		return -ENOMEM;
 
-	int r = loop_add_fd(l, p->fd, EPOLLIN, table->priority, on_fd, p, &p->source);
+	int r = loop_add_fd(l, p->fd, EPOLLIN, on_fd, p, &p->source);
 
 	if (r < 0)
 		return r;
+	loop_source_set_priority(p->source, table->priority);
 	*ret_peer = take_ptr(p);
 	return 0;
 }

@@ -398,10 +398,10 @@ static int client_new(struct server *s, int fd_taken)
 			       .written_ns = now_ns };
 	buf_init(&cl->in, CONTROL_HEADER_SIZE + CONTROL_REQUEST_MAX);
 	buf_init(&cl->out, SERVER_OUT_MAX);
-	int r = loop_add_fd(s->loop, cl->fd, EPOLLIN | EPOLLRDHUP, PRIORITY_CLIENT, on_client, cl,
-			    &cl->source);
+	int r = loop_add_fd(s->loop, cl->fd, EPOLLIN | EPOLLRDHUP, on_client, cl, &cl->source);
 	if (r < 0)
 		return r;
+	loop_source_set_priority(cl->source, PRIORITY_CLIENT);
 	*slot = take_ptr(cl);
 	loop_timer_set(s->tick, now_ns + s->limits->tick_ns);
 	return 0;
@@ -460,9 +460,10 @@ int server_new(struct loop *l, int listen_fd_taken, const struct server_limits *
 	int r = loop_add_timer(l, on_tick, s, &s->tick);
 	if (r < 0)
 		return r;
-	r = loop_add_fd(l, s->listen_fd, EPOLLIN, PRIORITY_LISTEN, on_listen, s, &s->listen_source);
+	r = loop_add_fd(l, s->listen_fd, EPOLLIN, on_listen, s, &s->listen_source);
 	if (r < 0)
 		return r;
+	loop_source_set_priority(s->listen_source, PRIORITY_LISTEN);
 	*ret_server = take_ptr(s);
 	return 0;
 }

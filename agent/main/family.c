@@ -451,11 +451,12 @@ static int child_launch(struct child *c)
 	c->pid = s.pid;
 	c->pidfd = s.pidfd;
 	c->state = CHILD_STARTING;
-	e = loop_add_fd(f->loop, c->pidfd, EPOLLIN, 2, on_exit_child, c, &c->exit_source);
+	e = loop_add_fd(f->loop, c->pidfd, EPOLLIN, on_exit_child, c, &c->exit_source);
 	if (e < 0) {
 		(void)close(s.sock);
 		return e;
 	}
+	loop_source_set_priority(c->exit_source, 2);
 	table_make(c);
 	return peer_new(f->loop, s.sock, &c->table, c, &c->peer);
 }

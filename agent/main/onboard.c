@@ -94,7 +94,7 @@ int onboard_new(struct loop *l, const struct paths *paths, onboard_fn fn, void *
 	int e = loop_add_timer(l, on_settled, o, &o->settle);
 
 	if (e == 0)
-		e = loop_add_fd(l, o->inotify_fd, EPOLLIN, 4, on_inotify, o, &o->source);
+		e = loop_add_fd(l, o->inotify_fd, EPOLLIN, on_inotify, o, &o->source);
 	if (e < 0)
 		return e;
 	*ret_onboard = take_ptr(o);

@@ -493,9 +493,10 @@ static void socket_watch(struct pipeline *p)
 
 	if (p->sock < 0 || p->ring == NULL || p->sock_source != NULL)
 		return;
-	ret = loop_add_fd(p->o.loop, p->sock, EPOLLIN, SOCKET_PRIORITY, on_socket, p,
-			  &p->sock_source);
+	ret = loop_add_fd(p->o.loop, p->sock, EPOLLIN, on_socket, p, &p->sock_source);
 	p->is_paused = ret < 0; /* out of memory: the next tick tries again */
+	if (ret == 0)
+		loop_source_set_priority(p->sock_source, SOCKET_PRIORITY);
 }
 
 static int on_flush_timer(void *ctx, uint64_t now_ns)

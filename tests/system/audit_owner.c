@@ -75,7 +75,7 @@ static void on_source(void *ctx, enum audit_mode mode, int fd)
 	(void)printf("source %s\n", names[mode]);
 	if (fd < 0)
 		return;
-	if (loop_add_fd(d->loop, fd, EPOLLIN, 0, on_record, d, &d->records) < 0)
+	if (loop_add_fd(d->loop, fd, EPOLLIN, on_record, d, &d->records) < 0)
 		exit(1);
 	if (d->must_hold)
 		hold(d);

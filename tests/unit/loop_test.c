@@ -118,8 +118,9 @@ static void a_freed_source_is_not_called_in_the_same_round(void)
 	CHECK_INT(loop_new(&t.loop), 0);
 	CHECK_INT(pipe2(low, O_CLOEXEC), 0);
 	CHECK_INT(pipe2(high, O_CLOEXEC), 0);
-	CHECK_INT(loop_add_fd(t.loop, low[0], EPOLLIN, 5, on_low, &t, &t.victim), 0);
-	CHECK_INT(loop_add_fd(t.loop, high[0], EPOLLIN, 0, on_high_frees_low, &t, &t.source), 0);
+	CHECK_INT(loop_add_fd(t.loop, low[0], EPOLLIN, on_low, &t, &t.victim), 0);
+	CHECK_INT(loop_add_fd(t.loop, high[0], EPOLLIN, on_high_frees_low, &t, &t.source), 0);
+	loop_source_set_priority(t.source, 0);
 	CHECK_INT(write(low[1], "x", 1), 1);
 	CHECK_INT(write(high[1], "x", 1), 1);
 	CHECK_INT(loop_run_once(t.loop, 1000), 0);
@@ -203,7 +204,7 @@ static void a_timer_that_is_always_late_lets_others_run(void)
 	CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
 	CHECK_INT(write(fds[1], "x", 1), 1);
 	CHECK_INT(loop_add_timer(t.loop, on_again, &t, &t.source), 0);
-	CHECK_INT(loop_add_fd(t.loop, fds[0], EPOLLIN, 5, on_read_end, &t, &t.victim), 0);
+	CHECK_INT(loop_add_fd(t.loop, fds[0], EPOLLIN, on_read_end, &t, &t.victim), 0);
 	loop_timer_set(t.source, 1);
 	CHECK_INT(loop_run(t.loop), 7);
 	loop_source_free(t.source);
