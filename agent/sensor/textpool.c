@@ -10,6 +10,7 @@
 #define UNIT 16u
 #define BLOCK_MIN 32u
 #define CLASSES 8u /* 32 .. 4096 */
+#define CLASS_MAX (CLASSES - 1)
 #define BUCKETS 4096u
 #define SIZE_MAX_BYTES (256u * 1024u * 1024u)
 
@@ -17,8 +18,11 @@ static const struct str cut_mark = { "<...>", 5 };
 
 struct block {	       /* followed by the text */
 	uint32_t next; /* handle in the bucket, or of the next free block */
-	uint32_t refs;
-	uint32_t hash;
+	uint32_t refs; /* 0: free */
+	union {
+		uint32_t hash; /* of the text */
+		uint32_t prev; /* the free block before this one */
+	};
 	uint16_t len;
 	uint16_t class;
 };
@@ -84,20 +88,74 @@ static uint16_t class_of(size_t len)
 	return class;
 }
 
+static void free_add(struct textpool *p, uint32_t handle, uint16_t class)
+{
+	uint32_t next = p->free_first[class];
+
+	*block_at(p, handle) = (struct block){ .next = next, .class = class };
+	if (next != TEXTPOOL_NONE)
+		block_at(p, next)->prev = handle;
+	p->free_first[class] = handle;
+}
+
+static void free_remove(struct textpool *p, uint32_t handle)
+{
+	struct block *b = block_at(p, handle);
+
+	if (b->prev != TEXTPOOL_NONE)
+		block_at(p, b->prev)->next = b->next;
+	else
+		p->free_first[b->class] = b->next;
+	if (b->next != TEXTPOOL_NONE)
+		block_at(p, b->next)->prev = b->prev;
+}
+
+/* The other half of the block of twice the size. Blocks are aligned to their size, so that
+ * a block begins there: that half, whole or split. */
+static uint32_t buddy_of(uint32_t handle, uint16_t class)
+{
+	return ((handle - 1) ^ (BLOCK_MIN / UNIT << class)) + 1;
+}
+
+/* A free block out of the lists, split from a larger one where none has the size. */
 static uint32_t block_take(struct textpool *p, uint16_t class)
 {
-	uint32_t handle = p->free_first[class];
-	size_t size = (size_t)BLOCK_MIN << class;
+	uint16_t from = class;
+	uint32_t handle;
 
+	while (from < CLASS_MAX && p->free_first[from] == TEXTPOOL_NONE)
+		from++;
+	handle = p->free_first[from];
 	if (handle != TEXTPOOL_NONE) {
-		p->free_first[class] = block_at(p, handle)->next;
-		return handle;
+		free_remove(p, handle);
+	} else {
+		if (p->fresh == p->size)
+			return TEXTPOOL_NONE;
+		handle = (uint32_t)(p->fresh / UNIT) + 1;
+		p->fresh += TEXTPOOL_BLOCK_MAX;
 	}
-	if (p->size - p->fresh < size)
-		return TEXTPOOL_NONE;
-	handle = (uint32_t)(p->fresh / UNIT) + 1;
-	p->fresh += size;
+	while (from > class) {
+		from--;
+		free_add(p, buddy_of(handle, from), from);
+	}
 	return handle;
+}
+
+/* Joins what became free with its free other half, up to a whole block: else a time of short
+ * texts would leave no room for a long one, for ever. */
+static void block_give(struct textpool *p, uint32_t handle)
+{
+	uint16_t class = block_at(p, handle)->class;
+
+	for (; class < CLASS_MAX; class ++) {
+		uint32_t buddy = buddy_of(handle, class);
+
+		if (block_at(p, buddy)->refs > 0 || block_at(p, buddy)->class != class)
+			break;
+		free_remove(p, buddy);
+		handle = handle < buddy ? handle : buddy;
+	}
+	free_add(p, handle, class);
 }
 
 static uint32_t text_find(const struct textpool *p, struct str s, uint32_t hash)
@@ -177,8 +235,7 @@ void textpool_unref(struct textpool *p, uint32_t handle)
 	while (*link != handle)
 		link = &block_at(p, *link)->next;
 	*link = b->next;
-	b->next = p->free_first[b->class];
-	p->free_first[b->class] = handle;
+	block_give(p, handle);
 }
 
 struct str textpool_get(const struct textpool *p, uint32_t handle)

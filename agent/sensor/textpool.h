@@ -2,7 +2,8 @@
 /*
  * Interned, reference-counted texts of the process table in one fixed region: no
  * allocation per event, equal texts are stored once. Blocks are powers of two from 32
- * bytes to TEXTPOOL_BLOCK_MAX. Pages are used only as the pool fills.
+ * bytes to TEXTPOOL_BLOCK_MAX, split and joined in halves, so that texts of one length
+ * leave room for those of another. Pages are used only as the pool fills.
  */
 #pragma once
 

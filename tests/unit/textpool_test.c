@@ -50,6 +50,44 @@ static void a_full_pool_refuses_and_recovers(void)
 		   "000000000000000000000000000000000000000000000000000000000007");
 }
 
+/* Fills the pool with texts of one length, which differ; returns how many fit. */
+static size_t fill(struct textpool *p, size_t len, uint32_t *handles)
+{
+	static char text[TEXTPOOL_TEXT_MAX];
+	size_t n = 0;
+
+	memset(text, 'x', sizeof(text));
+	for (;; n++) {
+		memcpy(text, &n, sizeof(n));
+		handles[n] = textpool_put(p, (struct str){ .p = text, .n = len });
+		if (handles[n] == TEXTPOOL_NONE)
+			return n;
+	}
+}
+
+/* Who can choose the lengths of texts must not use up the room for all others. */
+static void texts_of_one_length_leave_room_for_others(void)
+{
+	static const size_t lens[] = { TEXTPOOL_TEXT_MAX, 16, 100, 2000, 17, TEXTPOOL_TEXT_MAX };
+	cleanup_(textpool_cleanup) struct textpool *p = NULL;
+	const size_t size = 64 * 1024;
+	uint32_t handles[64 * 1024 / 32 + 1];
+
+	CHECK_INT(textpool_new(size, &p), 0);
+	for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+		size_t n = fill(p, lens[i], handles), block = 32;
+
+		while (block < lens[i] + 16)
+			block *= 2;
+		CHECK_INT(n, size / block);
+		/* In another order than they came. */
+		for (size_t k = 0; k < n; k += 2)
+			textpool_unref(p, handles[k]);
+		for (size_t k = 1; k < n; k += 2)
+			textpool_unref(p, handles[k]);
+	}
+}
+
 static void long_texts_are_cut_with_a_mark(void)
 {
 	cleanup_(textpool_cleanup) struct textpool *p = NULL;
@@ -77,5 +115,7 @@ static void refuses_bad_sizes(void)
 
 TEST_MAIN({ "equal_texts_are_one", equal_texts_are_one },
 	  { "a_full_pool_refuses_and_recovers", a_full_pool_refuses_and_recovers },
+	  { "texts_of_one_length_leave_room_for_others",
+	    texts_of_one_length_leave_room_for_others },
 	  { "long_texts_are_cut_with_a_mark", long_texts_are_cut_with_a_mark },
 	  { "refuses_bad_sizes", refuses_bad_sizes })
