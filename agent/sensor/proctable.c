@@ -16,6 +16,7 @@
  * that an exec event means; pids do not come round so soon. */
 #define TRUST_US (10 * USEC_PER_SEC)
 #define EVICT_LOOK 1024u /* entries compared to find one that may go */
+#define EVICT_TEXT 4u	 /* entries that may go for one text */
 
 struct proctable {
 	int proc_fd;
@@ -71,14 +72,6 @@ static uint32_t *bucket_of(struct proctable *t, uint32_t pid)
 	return &t->buckets[pid % BUCKETS];
 }
 
-static void text_replace(struct proctable *t, uint32_t *handle, struct str s)
-{
-	uint32_t fresh = textpool_put(t->pool, s);
-
-	textpool_unref(t->pool, *handle);
-	*handle = fresh;
-}
-
 static void proc_release(struct proctable *t, uint32_t index)
 {
 	struct proc *p = &t->procs[index];
@@ -106,22 +99,39 @@ static bool goes_before(const struct proc *a, const struct proc *b)
 	return a->seen_us < b->seen_us;
 }
 
-static void evict_one(struct proctable *t)
+/* Drops an entry, but not `kept` (NULL for none). False when there is none to drop. */
+static bool evict_one(struct proctable *t, const struct proc *kept)
 {
 	uint32_t best = NONE;
 
-	for (uint32_t i = 0; i < EVICT_LOOK; i++) {
-		uint32_t index = (t->evict_at + i) % PROCTABLE_MAX;
+	for (uint32_t i = 0; i < EVICT_LOOK && i < t->fresh; i++) {
+		uint32_t index = (t->evict_at + i) % t->fresh;
+		const struct proc *p = &t->procs[index];
 
-		if (t->procs[index].is_used &&
-		    (best == NONE || goes_before(&t->procs[index], &t->procs[best])))
+		if (p->is_used && p != kept && (best == NONE || goes_before(p, &t->procs[best])))
 			best = index;
 	}
-	t->evict_at = (t->evict_at + EVICT_LOOK) % PROCTABLE_MAX;
+	t->evict_at += EVICT_LOOK;
 	if (best == NONE)
-		return;
+		return false;
 	proc_release(t, best);
 	t->evicted++;
+	return true;
+}
+
+/* Puts s in the place of one of p's texts. A full pool makes room at the price of other
+ * entries, as a full table does: else who starts programs with long arguments would take the
+ * texts of all others away. */
+static void text_replace(struct proctable *t, const struct proc *p, uint32_t *handle, struct str s)
+{
+	uint32_t fresh = textpool_put(t->pool, s);
+
+	for (unsigned int i = 0; fresh == TEXTPOOL_NONE && s.n > 0 && i < EVICT_TEXT; i++) {
+		if (evict_one(t, p))
+			fresh = textpool_put(t->pool, s);
+	}
+	textpool_unref(t->pool, *handle);
+	*handle = fresh;
 }
 
 static uint32_t proc_take(struct proctable *t)
@@ -131,7 +141,7 @@ static uint32_t proc_take(struct proctable *t)
 	if (index == NONE && t->fresh < PROCTABLE_MAX)
 		return t->fresh++;
 	if (index == NONE) {
-		evict_one(t);
+		(void)evict_one(t, NULL);
 		index = t->free_first;
 	}
 	if (index != NONE)
@@ -198,15 +208,16 @@ static void proc_fill(struct proctable *t, struct proc *p, const struct proc_now
 
 	n = procfs_link(t->proc_fd, p->pid, "exe", t->scratch, sizeof(t->scratch));
 	if (n > 0) {
-		text_replace(t, &p->exe, (struct str){ .p = t->scratch, .n = (size_t)n });
+		text_replace(t, p, &p->exe, (struct str){ .p = t->scratch, .n = (size_t)n });
 		p->image_us = now->real_us;
 	}
 	n = procfs_command_line(t->proc_fd, p->pid, t->scratch, sizeof(t->scratch));
 	if (n > 0)
-		text_replace(t, &p->command_line, (struct str){ .p = t->scratch, .n = (size_t)n });
+		text_replace(t, p, &p->command_line,
+			     (struct str){ .p = t->scratch, .n = (size_t)n });
 	n = procfs_link(t->proc_fd, p->pid, "cwd", t->scratch, sizeof(t->scratch));
 	if (n > 0)
-		text_replace(t, &p->cwd, (struct str){ .p = t->scratch, .n = (size_t)n });
+		text_replace(t, p, &p->cwd, (struct str){ .p = t->scratch, .n = (size_t)n });
 	if (procfs_ids(t->proc_fd, p->pid, &ids) == 0) {
 		p->uid = ids.uid;
 		p->euid = ids.euid;
@@ -219,7 +230,7 @@ static void proc_set_tty(struct proctable *t, struct proc *p, uint32_t tty_nr)
 {
 	char name[16];
 
-	text_replace(t, &p->tty, procfs_tty_name(tty_nr, name, sizeof(name)));
+	text_replace(t, p, &p->tty, procfs_tty_name(tty_nr, name, sizeof(name)));
 }
 
 static void proc_die(struct proc *p, const struct proc_now *now)
@@ -340,7 +351,7 @@ static void hint_apply(struct proctable *t, struct proc *p, const struct proc_hi
 	if (p->ppid == UINT32_MAX)
 		p->ppid = hint->ppid;
 	if (hint->tty.n > 0)
-		text_replace(t, &p->tty, hint->tty);
+		text_replace(t, p, &p->tty, hint->tty);
 	if (hint->event_us > p->seen_us)
 		p->seen_us = hint->event_us;
 }
@@ -422,8 +433,8 @@ static struct proc *find(struct proctable *t, const struct proc_hint *hint, bool
 		proc_fill(t, p, now);
 	if (!is_exec && hint->exe.n > 0 && !str_eq(textpool_get(t->pool, p->exe), hint->exe)) {
 		/* It called exec since: the record is the truth of its time. */
-		text_replace(t, &p->exe, hint->exe);
-		text_replace(t, &p->command_line, (struct str){ 0 });
+		text_replace(t, p, &p->exe, hint->exe);
+		text_replace(t, p, &p->command_line, (struct str){ 0 });
 		p->image_us = hint->event_us;
 	}
 	hint_apply(t, p, hint);
@@ -440,7 +451,7 @@ struct proc *proctable_find(struct proctable *t, const struct proc_hint *hint,
 	if (p == NULL)
 		return NULL;
 	if (p->exe == TEXTPOOL_NONE && hint->exe.n > 0) {
-		text_replace(t, &p->exe, hint->exe);
+		text_replace(t, p, &p->exe, hint->exe);
 		p->image_us = hint->event_us;
 	}
 	parent = proctable_parent(t, p);
@@ -464,9 +475,9 @@ void proctable_exec(struct proctable *t, struct proc *p, const struct proc_hint 
 	 * stamps it may be what was there before; a later image then has its own event. */
 	if (p->image_us > hint->event_us + SLACK_US)
 		return;
-	text_replace(t, &p->exe, hint->exe);
-	text_replace(t, &p->command_line, command_line);
-	text_replace(t, &p->cwd, cwd);
+	text_replace(t, p, &p->exe, hint->exe);
+	text_replace(t, p, &p->command_line, command_line);
+	text_replace(t, p, &p->cwd, cwd);
 	p->image_us = hint->event_us;
 }
 

@@ -4,7 +4,7 @@
  * events and by every record that names a pid. Audit records carry no start time, so a
  * pid is resolved against /proc while it lives; dead entries are kept PROCTABLE_DEAD_NS
  * for events that come late and for their children's ancestry. At most PROCTABLE_MAX
- * entries; then the longest dead, else the longest unseen one goes. Clocks and the /proc
+ * entries and 32 MiB of texts; then a long dead, else a long unseen one goes. Clocks and the /proc
  * directory are parameters. What is not known is absent, never guessed.
  */
 #pragma once

@@ -285,6 +285,30 @@ static void is_bounded(void)
 	CHECK_INT(proctable_evicted(t), 5000);
 }
 
+/* Programs that end at once, started with arguments that fill the memory of texts. */
+static void long_arguments_do_not_take_the_texts_of_others(void)
+{
+	cleanup_(proctable_cleanup) struct proctable *t = NULL;
+	static char args[4000];
+	const struct proc *p;
+
+	memset(args, 'x', sizeof(args));
+	CHECK_INT(proctable_new(-1, STR("boot"), &t), 0); /* no /proc at all */
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct proc_hint h = hint(i + 1000, 999, "/bin/flood", 5 + i / 1000);
+		struct proc_now now = at(5 + i / 1000);
+		struct proc *flood = proctable_find_exec(t, &h, &now);
+
+		memcpy(args, &i, sizeof(i));
+		CHECK(flood != NULL);
+		proctable_exec(t, flood, &h, (struct str){ args, sizeof(args) }, STR("/tmp"));
+		CHECK_INT(proctable_text(t, flood->command_line).n, sizeof(args));
+	}
+	p = exec(t, 500, 999, "/bin/other", 30);
+	CHECK_STRN(proctable_text(t, p->exe), "/bin/other");
+	CHECK_STRN(proctable_text(t, p->command_line), "/bin/other");
+}
+
 TEST_MAIN({ "seeds_from_what_runs", seeds_from_what_runs },
 	  { "exec_keeps_the_identity", exec_keeps_the_identity },
 	  { "the_key_is_stable_and_of_one_process", the_key_is_stable_and_of_one_process },
@@ -294,4 +318,6 @@ TEST_MAIN({ "seeds_from_what_runs", seeds_from_what_runs },
 	  { "an_image_read_later_is_not_the_one_before",
 	    an_image_read_later_is_not_the_one_before },
 	  { "a_fork_has_its_parents_arguments", a_fork_has_its_parents_arguments },
-	  { "is_bounded", is_bounded })
+	  { "is_bounded", is_bounded },
+	  { "long_arguments_do_not_take_the_texts_of_others",
+	    long_arguments_do_not_take_the_texts_of_others })
