@@ -55,7 +55,7 @@ struct proc_hint norm_hint(const struct norm *m)
 		.ses = c->ses,
 		.exe = m->exe,
 		.tty = m->tty,
-		.event_us = m->event_us,
+		.boot_us = m->boot_us,
 		.origin = norm_origin(m),
 	};
 }
@@ -101,12 +101,10 @@ static void put_result(struct norm *m)
 void norm_begin(struct norm *m, enum event_kind kind)
 {
 	const struct audit_event *ae = m->ae;
-	uint64_t age_us = m->now->real_us > m->event_us ? m->now->real_us - m->event_us : 0;
-	uint64_t mono_us = m->now->boot_us > age_us ? m->now->boot_us - age_us : 0;
 	char text[64];
 	int n;
 
-	event_reset(m->e, kind, norm_origin(m), m->event_us, mono_us);
+	event_reset(m->e, kind, norm_origin(m), m->event_us, m->boot_us);
 	event_set_str(m->e, EVENT_SOURCE, STR("audit"));
 	n = snprintf(text, sizeof(text), "%llu.%03u:%u", (unsigned long long)ae->sec, ae->msec,
 		     ae->serial);
@@ -341,6 +339,15 @@ static bool other_event(struct norm *m)
 	return false;
 }
 
+/* The boot clock's time of a stamp, by its age. Right but for what waits while the clock is set
+ * forward. */
+static uint64_t boot_time(uint64_t event_us, const struct proc_now *now)
+{
+	uint64_t age_us = now->real_us > event_us ? now->real_us - event_us : 0;
+
+	return now->boot_us > age_us ? now->boot_us - age_us : 0;
+}
+
 bool normaliser_event(struct normaliser *n, const struct audit_event *ae,
 		      const struct proc_now *now, struct event *e)
 {
@@ -352,6 +359,8 @@ bool normaliser_event(struct normaliser *n, const struct audit_event *ae,
 		.call = { .auid = AUDIT_ID_UNSET, .ses = AUDIT_ID_UNSET },
 		.event_us = ae->sec * USEC_PER_SEC + ae->msec * UINT64_C(1000),
 	};
+	m.boot_us = boot_time(m.event_us, now);
+
 	const struct audit_part *call = audit_event_part(ae, AUDIT_REC_SYSCALL);
 	const struct audit_part *change = audit_event_part(ae, AUDIT_REC_CONFIG_CHANGE);
 	bool is_event;

@@ -222,7 +222,7 @@ bool norm_exec(struct norm *m)
 		norm_put_actor(m, parent, (struct str){ 0 });
 	else if (m->call.has_ppid)
 		event_set_u64(m->e, EVENT_INITIATING_PROCESS_ID, m->call.ppid);
-	if (p != NULL && p->exe != 0 && !proc_image_is_newer(p, m->event_us))
+	if (p != NULL && p->exe != 0 && !proc_image_is_newer(p, m->boot_us))
 		event_set_str(m->e, EVENT_PREVIOUS_IMAGE, proctable_text(t, p->exe));
 	/* Last: what does not fit is left out, and they stand in the command line too. */
 	args_each(m, &selection, put_arg);

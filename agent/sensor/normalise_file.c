@@ -247,8 +247,8 @@ static struct str absolute(struct norm *m, const struct audit_path *p, int dir, 
 
 static bool is_seen(const struct norm *m, const struct file_seen *f, const struct audit_path *p)
 {
-	return f->event_us != 0 && f->pid == m->call.pid && f->inode == p->inode &&
-	       str_eq(str_of(f->dev), p->dev) && m->event_us <= f->event_us + SEEN_US;
+	return f->boot_us != 0 && f->pid == m->call.pid && f->inode == p->inode &&
+	       str_eq(str_of(f->dev), p->dev) && m->boot_us <= f->boot_us + SEEN_US;
 }
 
 static void see(struct norm *m, const struct audit_path *p, struct str path)
@@ -261,7 +261,7 @@ static void see(struct norm *m, const struct audit_path *p, struct str path)
 		return;
 	n->files_next = (n->files_next + 1) % FILES_MAX;
 	*f = (struct file_seen){
-		.event_us = m->event_us,
+		.boot_us = m->boot_us,
 		.inode = p->inode,
 		.pid = m->call.pid,
 		.path_len = (uint16_t)path.n,

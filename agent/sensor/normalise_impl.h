@@ -15,7 +15,7 @@
 
 /* A sign-in event of the last moments, so that one attempt gives one event. */
 struct logon_seen {
-	uint64_t event_us;
+	uint64_t boot_us;
 	uint32_t pid;
 	uint32_t ses;
 	bool is_failure;
@@ -24,7 +24,7 @@ struct logon_seen {
 
 /* A file that a process named a moment ago: calls on its descriptor name it no more. */
 struct file_seen {
-	uint64_t event_us;
+	uint64_t boot_us;
 	uint64_t inode;
 	uint32_t pid;
 	uint16_t path_len;
@@ -61,7 +61,8 @@ struct norm {
 	struct audit_call call;	  /* of SYSCALL, or of a user-space record's own part */
 	const char *syscall;	  /* name; NULL when not known */
 	struct str exe, tty, cwd; /* decoded; empty when absent */
-	uint64_t event_us;
+	uint64_t event_us;	  /* CLOCK_REALTIME, as stamped */
+	uint64_t boot_us; /* CLOCK_BOOTTIME of the same: for comparisons, as nobody can set it */
 };
 
 uint64_t norm_origin(const struct norm *m);

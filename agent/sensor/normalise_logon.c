@@ -109,7 +109,7 @@ static void remember(struct norm *m, bool is_failure)
 	struct normaliser *n = m->n;
 
 	n->logons[n->logons_next] = (struct logon_seen){
-		.event_us = m->event_us,
+		.boot_us = m->boot_us,
 		.pid = m->call.pid,
 		.ses = m->call.ses,
 		.is_failure = is_failure,
@@ -117,10 +117,10 @@ static void remember(struct norm *m, bool is_failure)
 	n->logons_next = (n->logons_next + 1) % LOGONS_MAX;
 }
 
-static bool is_within(uint64_t event_us, uint64_t earlier_us, uint64_t span_us)
+static bool is_within(uint64_t boot_us, uint64_t earlier_us, uint64_t span_us)
 {
-	return earlier_us != 0 && event_us + span_us >= earlier_us &&
-	       event_us <= earlier_us + span_us;
+	return earlier_us != 0 && boot_us + span_us >= earlier_us &&
+	       boot_us <= earlier_us + span_us;
 }
 
 /* True when this failure repeats one of the same process that another record told of; each
@@ -131,7 +131,7 @@ static bool repeats_failure(struct norm *m)
 		struct logon_seen *s = &m->n->logons[i];
 
 		if (!s->is_failure || s->is_used || s->pid != m->call.pid ||
-		    !is_within(m->event_us, s->event_us, ATTEMPT_US))
+		    !is_within(m->boot_us, s->boot_us, ATTEMPT_US))
 			continue;
 		s->is_used = true;
 		return true;
@@ -145,7 +145,7 @@ static bool repeats_success(const struct norm *m)
 		const struct logon_seen *s = &m->n->logons[i];
 
 		if (!s->is_failure && m->call.ses != AUDIT_ID_UNSET && s->ses == m->call.ses &&
-		    is_within(m->event_us, s->event_us, SESSION_US))
+		    is_within(m->boot_us, s->boot_us, SESSION_US))
 			return true;
 	}
 	return false;

@@ -159,10 +159,15 @@ static uint64_t key_make(const struct proctable *t, uint32_t pid, uint64_t ticks
 	return key != 0 ? key : 1;
 }
 
+static uint64_t start_boot_us(const struct proctable *t, uint64_t ticks)
+{
+	return ticks / t->ticks_per_sec * USEC_PER_SEC +
+	       ticks % t->ticks_per_sec * USEC_PER_SEC / t->ticks_per_sec;
+}
+
 static uint64_t start_real_us(const struct proctable *t, uint64_t ticks, const struct proc_now *now)
 {
-	uint64_t since_boot = ticks / t->ticks_per_sec * USEC_PER_SEC +
-			      ticks % t->ticks_per_sec * USEC_PER_SEC / t->ticks_per_sec;
+	uint64_t since_boot = start_boot_us(t, ticks);
 
 	return since_boot > now->boot_us ? now->real_us
 					 : now->real_us - (now->boot_us - since_boot);
@@ -189,8 +194,8 @@ static struct proc *proc_make(struct proctable *t, uint32_t pid, const struct pr
 		.parent = NONE,
 		.start_ticks = st != NULL ? st->start_ticks : 0,
 		.start_us = st != NULL ? start_real_us(t, st->start_ticks, now) : 0,
-		.first_us = hint->event_us,
-		.seen_us = hint->event_us,
+		.first_us = hint->boot_us,
+		.seen_us = hint->boot_us,
 		.checked_ns = now->mono_ns,
 	};
 	p->key = key_make(t, pid, p->start_ticks, hint->origin);
@@ -209,7 +214,7 @@ static void proc_fill(struct proctable *t, struct proc *p, const struct proc_now
 	n = procfs_link(t->proc_fd, p->pid, "exe", t->scratch, sizeof(t->scratch));
 	if (n > 0) {
 		text_replace(t, p, &p->exe, (struct str){ .p = t->scratch, .n = (size_t)n });
-		p->image_us = now->real_us;
+		p->image_us = now->boot_us;
 	}
 	n = procfs_command_line(t->proc_fd, p->pid, t->scratch, sizeof(t->scratch));
 	if (n > 0)
@@ -238,7 +243,7 @@ static void proc_die(struct proc *p, const struct proc_now *now)
 	if (p->dead_ns != 0)
 		return;
 	p->dead_ns = now->mono_ns;
-	p->dead_us = now->real_us;
+	p->dead_us = now->boot_us;
 }
 
 /* Ties p to its parent's entry and remembers its ancestors while they are there. */
@@ -263,8 +268,8 @@ static void proc_adopt(struct proctable *t, struct proc *p, const struct proc *p
 		p->n_ancestors = (uint32_t)n;
 }
 
-/* The entry with this pid that was there at event_us; the living one if none is better. */
-static struct proc *entry_at(struct proctable *t, uint32_t pid, uint64_t event_us)
+/* The entry with this pid that was there at boot_us; the living one if none is better. */
+static struct proc *entry_at(struct proctable *t, uint32_t pid, uint64_t boot_us)
 {
 	struct proc *live = NULL, *dead = NULL;
 
@@ -275,12 +280,12 @@ static struct proc *entry_at(struct proctable *t, uint32_t pid, uint64_t event_u
 			continue;
 		if (p->dead_ns == 0)
 			live = p;
-		else if (event_us <= p->dead_us && event_us + SLACK_US >= p->first_us &&
+		else if (boot_us <= p->dead_us && boot_us + SLACK_US >= p->first_us &&
 			 (dead == NULL || p->first_us > dead->first_us))
 			dead = p;
 	}
-	if (live != NULL && dead != NULL && live->start_us != 0 &&
-	    event_us + SLACK_US < live->start_us)
+	if (live != NULL && dead != NULL && live->start_ticks != 0 &&
+	    boot_us + SLACK_US < start_boot_us(t, live->start_ticks))
 		return dead;
 	return live != NULL ? live : dead;
 }
@@ -295,7 +300,7 @@ static bool fits_unseen(const struct proctable *t, const struct proc *p,
 	    hint->ppid != 1) /* an orphan's parent becomes init */
 		return false;
 	if (is_exec)
-		return hint->event_us < p->seen_us + TRUST_US;
+		return hint->boot_us < p->seen_us + TRUST_US;
 	return hint->exe.n == 0 || p->exe == TEXTPOOL_NONE ||
 	       str_eq(textpool_get(t->pool, p->exe), hint->exe);
 }
@@ -305,7 +310,7 @@ static bool fits_unseen(const struct proctable *t, const struct proc *p,
 static struct proc *resolve(struct proctable *t, const struct proc_hint *hint, bool is_exec,
 			    const struct proc_now *now, struct procfs_stat *st, bool *ret_has_stat)
 {
-	struct proc *p = entry_at(t, hint->pid, hint->event_us);
+	struct proc *p = entry_at(t, hint->pid, hint->boot_us);
 	uint64_t start_us;
 
 	*ret_has_stat = false;
@@ -321,18 +326,18 @@ static struct proc *resolve(struct proctable *t, const struct proc_hint *hint, b
 		p->checked_ns = now->mono_ns;
 		return p;
 	}
-	start_us = start_real_us(t, st->start_ticks, now);
+	start_us = start_boot_us(t, st->start_ticks);
 	if (p != NULL && p->dead_ns == 0) {
 		if (p->start_ticks == 0 && start_us <= p->first_us + SLACK_US) {
 			/* Its start is known only now; the key that events bear stays. */
 			p->start_ticks = st->start_ticks;
-			p->start_us = start_us;
+			p->start_us = start_real_us(t, st->start_ticks, now);
 			p->checked_ns = now->mono_ns;
 			return p;
 		}
 		proc_die(p, now); /* the pid is another's */
 	}
-	if (hint->event_us + SLACK_US < start_us)
+	if (hint->boot_us + SLACK_US < start_us)
 		return p; /* the event is older than who has the pid now */
 	*ret_has_stat = true;
 	return NULL;
@@ -352,8 +357,8 @@ static void hint_apply(struct proctable *t, struct proc *p, const struct proc_hi
 		p->ppid = hint->ppid;
 	if (hint->tty.n > 0)
 		text_replace(t, p, &p->tty, hint->tty);
-	if (hint->event_us > p->seen_us)
-		p->seen_us = hint->event_us;
+	if (hint->boot_us > p->seen_us)
+		p->seen_us = hint->boot_us;
 }
 
 /* A living parent that no record has named yet: it never called exec since the start. */
@@ -366,7 +371,7 @@ static struct proc *parent_make(struct proctable *t, uint32_t pid, const struct 
 				  .euid = UINT32_MAX,
 				  .auid = UINT32_MAX,
 				  .ses = UINT32_MAX,
-				  .event_us = child->event_us,
+				  .boot_us = child->boot_us,
 				  .origin = child->origin };
 	struct procfs_stat st;
 	bool has_stat;
@@ -435,7 +440,7 @@ static struct proc *find(struct proctable *t, const struct proc_hint *hint, bool
 		/* It called exec since: the record is the truth of its time. */
 		text_replace(t, p, &p->exe, hint->exe);
 		text_replace(t, p, &p->command_line, (struct str){ 0 });
-		p->image_us = hint->event_us;
+		p->image_us = hint->boot_us;
 	}
 	hint_apply(t, p, hint);
 	parents_link(t, p, hint, now);
@@ -452,7 +457,7 @@ struct proc *proctable_find(struct proctable *t, const struct proc_hint *hint,
 		return NULL;
 	if (p->exe == TEXTPOOL_NONE && hint->exe.n > 0) {
 		text_replace(t, p, &p->exe, hint->exe);
-		p->image_us = hint->event_us;
+		p->image_us = hint->boot_us;
 	}
 	parent = proctable_parent(t, p);
 	/* fork(2) copies the arguments: the same program below its parent has the same. */
@@ -473,17 +478,17 @@ void proctable_exec(struct proctable *t, struct proc *p, const struct proc_hint 
 {
 	/* Read from /proc well after the event: that is what runs now. Within the slack of the
 	 * stamps it may be what was there before; a later image then has its own event. */
-	if (p->image_us > hint->event_us + SLACK_US)
+	if (p->image_us > hint->boot_us + SLACK_US)
 		return;
 	text_replace(t, p, &p->exe, hint->exe);
 	text_replace(t, p, &p->command_line, command_line);
 	text_replace(t, p, &p->cwd, cwd);
-	p->image_us = hint->event_us;
+	p->image_us = hint->boot_us;
 }
 
-bool proc_image_is_newer(const struct proc *p, uint64_t event_us)
+bool proc_image_is_newer(const struct proc *p, uint64_t boot_us)
 {
-	return p->image_us > event_us;
+	return p->image_us > boot_us;
 }
 
 const struct proc *proctable_parent(const struct proctable *t, const struct proc *p)
@@ -545,7 +550,7 @@ int proctable_seed(struct proctable *t, const struct proc_now *now)
 					  .euid = UINT32_MAX,
 					  .auid = UINT32_MAX,
 					  .ses = UINT32_MAX,
-					  .event_us = now->real_us };
+					  .boot_us = now->boot_us };
 		struct proc *p = parent_make(t, pid, &hint, now);
 
 		if (p != NULL)

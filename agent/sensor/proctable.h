@@ -28,14 +28,16 @@ struct proc_ancestor {
 	uint32_t exe; /* text handle */
 };
 
-/* One process. Texts by proctable_text(). Ids are UINT32_MAX when not known. */
+/* One process. Texts by proctable_text(). Ids are UINT32_MAX when not known. Times are of
+ * CLOCK_BOOTTIME where nothing else is said: who sets the clock must not change what is
+ * older than what. */
 struct proc {
 	uint64_t key;	      /* stable id; proctable_key_format() */
 	uint64_t start_ticks; /* 0: not known, it ended before /proc was read */
 	uint64_t start_us;    /* CLOCK_REALTIME; 0: not known */
-	uint64_t first_us;    /* event time of the first evidence */
-	uint64_t image_us;    /* event time that the image is known from */
-	uint64_t seen_us;     /* event time of the last evidence */
+	uint64_t first_us;    /* of the first evidence */
+	uint64_t image_us;    /* that the image is known from */
+	uint64_t seen_us;     /* of the last evidence */
 	uint64_t checked_ns;  /* last comparison with /proc */
 	uint64_t dead_ns;     /* 0 while it lives */
 	uint64_t dead_us;
@@ -67,8 +69,8 @@ struct proc_hint {
 	uint32_t uid, euid, auid, ses;
 	struct str exe; /* after the call: for an exec the new image */
 	struct str tty;
-	uint64_t event_us; /* CLOCK_REALTIME */
-	uint64_t origin;   /* of the event: identity of a process whose start is not known */
+	uint64_t boot_us; /* when, CLOCK_BOOTTIME */
+	uint64_t origin;  /* of the event: identity of a process whose start is not known */
 };
 
 /* The process that did what the record says, made when it is new; its ids and tty are
@@ -88,7 +90,7 @@ void proctable_exec(struct proctable *t, struct proc *p, const struct proc_hint 
 
 /* True when the image in the table is newer than an event of that time: the event must not
  * take it for what was there before. */
-bool proc_image_is_newer(const struct proc *p, uint64_t event_us);
+bool proc_image_is_newer(const struct proc *p, uint64_t boot_us);
 
 /* The parent's entry, alive or dead; NULL when it is not known. */
 const struct proc *proctable_parent(const struct proctable *t, const struct proc *p);

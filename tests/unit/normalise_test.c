@@ -19,7 +19,8 @@ static struct users *users;
 static struct event *event;
 static char folder[64];
 static int dir_fd = -1;
-static uint64_t second = 1700000000;
+static uint64_t second = 1700000000;		/* what the clock says */
+static uint64_t uptime_base = 1700000000 - 900; /* second - this: seconds since boot */
 
 static void up(void)
 {
@@ -61,9 +62,9 @@ static bool give(const struct part *list, size_t n)
 {
 	struct audit_part parts[80];
 	struct audit_event ae = { .sec = second, .msec = 7, .serial = 42, .parts = parts };
-	struct proc_now now = { .mono_ns = second * NSEC_PER_SEC,
+	struct proc_now now = { .mono_ns = (second - uptime_base) * NSEC_PER_SEC,
 				.real_us = second * USEC_PER_SEC + 500000,
-				.boot_us = 900 * USEC_PER_SEC };
+				.boot_us = (second - uptime_base) * USEC_PER_SEC };
 
 	CHECK(n <= ARRAY_LEN(parts));
 	for (size_t i = 0; i < n; i++)
@@ -151,6 +152,30 @@ static void an_exec_is_a_process_created(void)
 		   { 1309, "argc=1 a0=\"cat\"" }));
 	CHECK_STRN(text_of(EVENT_PREVIOUS_IMAGE), "/bin/ls");
 	CHECK_STRN(text_of(EVENT_INITIATING_PROCESS_FOLDER_PATH), "/usr/bin/bash");
+}
+
+/* Who sets the clock back must not hide behind the image that was there before. */
+static void a_clock_that_is_set_back_changes_no_order(void)
+{
+	second++;
+	CHECK(GIVE({ 1300, "arch=c000003e syscall=59 success=yes exit=0 items=0 ppid=10 pid=40 "
+			   "uid=0 euid=0 exe=\"/bin/good\"" },
+		   { 1309, "argc=1 a0=\"good\"" }));
+	second -= 3600;
+	uptime_base -= 3600;
+	second++;
+	CHECK(GIVE({ 1300, "arch=c000003e syscall=59 success=yes exit=0 items=0 ppid=10 pid=40 "
+			   "uid=0 euid=0 exe=\"/tmp/evil\"" },
+		   { 1309, "argc=1 a0=\"evil\"" }));
+	CHECK_STRN(text_of(EVENT_PREVIOUS_IMAGE), "/bin/good");
+	second++;
+	CHECK(GIVE({ 1300, "arch=c000003e syscall=59 success=yes exit=0 items=0 ppid=40 pid=41 "
+			   "uid=0 euid=0 exe=\"/bin/ls\"" },
+		   { 1309, "argc=1 a0=\"ls\"" }));
+	CHECK_STRN(text_of(EVENT_INITIATING_PROCESS_FOLDER_PATH), "/tmp/evil");
+	CHECK_STRN(text_of(EVENT_INITIATING_PROCESS_COMMAND_LINE), "evil");
+	second += 3600;
+	uptime_base += 3600;
 }
 
 static void missing_records_are_said(void)
@@ -464,6 +489,8 @@ static void set_up(void)
 }
 
 TEST_MAIN({ "set_up", set_up }, { "an_exec_is_a_process_created", an_exec_is_a_process_created },
+	  { "a_clock_that_is_set_back_changes_no_order",
+	    a_clock_that_is_set_back_changes_no_order },
 	  { "missing_records_are_said", missing_records_are_said },
 	  { "long_arguments_keep_both_ends", long_arguments_keep_both_ends },
 	  { "connections_by_result", connections_by_result }, { "ip_types", ip_types },

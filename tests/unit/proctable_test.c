@@ -93,7 +93,7 @@ static struct proc_hint hint(uint32_t pid, uint32_t ppid, const char *exe, uint6
 				   .auid = UINT32_MAX,
 				   .ses = UINT32_MAX,
 				   .exe = str_of(exe),
-				   .event_us = boot_us + seconds * USEC_PER_SEC,
+				   .boot_us = seconds * USEC_PER_SEC,
 				   .origin = seconds << 32 | pid };
 }
 
@@ -248,7 +248,7 @@ static void an_image_read_later_is_not_the_one_before(void)
 	put_proc(20, 1, 10, "/bin/second");
 	CHECK_INT(proctable_seed(t, &now), 0);
 	p = proctable_find_exec(t, &h, &now); /* a replay of what happened before */
-	CHECK(proc_image_is_newer(p, h.event_us));
+	CHECK(proc_image_is_newer(p, h.boot_us));
 	proctable_exec(t, p, &h, STR("first"), STR("/"));
 	CHECK_STRN(proctable_text(t, p->exe), "/bin/second");
 	done(t);
