@@ -2,11 +2,13 @@
 #include "agent/main/audit_ruleset.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum fate {
 	FATE_UNKNOWN,	/* not tried yet */
 	FATE_LOADED,	/* in the kernel, whoever added it */
 	FATE_WAITS,	/* its path does not exist */
+	FATE_LINK,	/* its path is a symbolic link */
 	FATE_REFUSED,	/* by this kernel, see error */
 	FATE_CONTESTED, /* someone deletes it again and again */
 };
@@ -109,12 +111,30 @@ static int verify(struct audit_ruleset *s, struct audit_netlink *netlink)
 	return 0;
 }
 
+/* The kernel takes a rule for a symbolic link but does not follow it (kernel/audit_tree.c,
+ * audit_watch.c): it would be loaded and record nothing. */
+static bool watches_link(const struct audit_rule *r)
+{
+	struct str watched = audit_rule_text(r, AUDIT_DIR);
+	char path[AUDIT_RULES_PATH_MAX];
+	struct stat st;
+
+	if (watched.n == 0)
+		watched = audit_rule_text(r, AUDIT_WATCH);
+	return watched.n > 0 && str_copy(watched, path, sizeof(path)) == 0 &&
+	       lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 /* The kernel answers ENOENT to a rule whose path is missing, but it also writes a
  * CONFIG_CHANGE record about each attempt: so look first. */
 static bool is_due(const struct audit_rules_item *item, struct entry *e)
 {
-	if (e->fate != FATE_UNKNOWN && e->fate != FATE_WAITS)
+	if (e->fate != FATE_UNKNOWN && e->fate != FATE_WAITS && e->fate != FATE_LINK)
 		return false;
+	if (watches_link(&item->rule)) {
+		e->fate = FATE_LINK;
+		return false;
+	}
 	if (item->path[0] == '\0' || access(item->path, F_OK) == 0)
 		return true;
 	e->fate = FATE_WAITS;
@@ -225,6 +245,8 @@ static const char *why(const struct audit_ruleset *s, const struct entry *e)
 {
 	if (e->fate == FATE_CONTESTED)
 		return "contested: deleted by another program again and again";
+	if (e->fate == FATE_LINK)
+		return "a symbolic link, add what it points to to audit.watch_paths";
 	if (s->is_locked)
 		return "audit configuration is immutable until reboot";
 	if (e->fate == FATE_UNKNOWN)

@@ -2,8 +2,9 @@
 /*
  * The agent's own audit rules in the kernel: which are wanted, which are there, and
  * why the others are not. Adds and deletes one by one, only its own; every add is
- * written to the state file first. Rules whose path is missing wait for it; rules
- * that someone deletes are added again three times and then given up as contested.
+ * written to the state file first. Rules whose path is missing, or is a symbolic link, which
+ * the kernel would not follow, wait for it; rules that someone deletes are added again three times
+ * and then given up as contested.
  */
 #pragma once
 

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "tests/test.h"
 
@@ -133,6 +134,45 @@ static void a_lost_answer_leaves_the_rule_ours(void)
 	fixture_close(&f);
 }
 
+static bool is_missing(const struct fixture *f, const char *what, const char *why)
+{
+	struct audit_report r = report_of(f);
+
+	for (uint32_t i = 0; i < r.n_missing; i++)
+		if (strstr(r.missing[i], what) != NULL && strstr(r.missing[i], why) != NULL)
+			return true;
+	return false;
+}
+
+/* The kernel would load a rule for it and record nothing. */
+static void a_symbolic_link_is_not_called_watched(void)
+{
+	struct fixture f;
+	char link[64];
+	uint32_t i;
+
+	fixture_open(&f);
+	(void)snprintf(link, sizeof(link), "%s/link", f.dir);
+	const struct audit_rules_params p = { .profile = AUDIT_PROFILE_STANDARD,
+					      .config_dir = link };
+
+	CHECK_INT(symlink("/etc", link), 0);
+	CHECK_INT(audit_ruleset_want(f.set, &p), 0);
+	for (i = 0; i < report_of(&f).rules_wanted; i++)
+		reply(&f, 0, false);
+	CHECK_INT(sync_once(&f), 0);
+	CHECK(is_missing(&f, link, "a symbolic link"));
+	CHECK(!is_missing(&f, "/etc", "a symbolic link"));
+	/* A folder in its place is watched. */
+	CHECK_INT(unlink(link), 0);
+	CHECK_INT(mkdir(link, 0700), 0);
+	CHECK_INT(sync_once(&f), 0);
+	CHECK(!is_missing(&f, link, ""));
+	CHECK_INT(rmdir(link), 0);
+	fixture_close(&f);
+}
+
 TEST_MAIN({ "adds_what_is_wanted", adds_what_is_wanted },
 	  { "what_others_added_is_not_ours", what_others_added_is_not_ours },
-	  { "a_lost_answer_leaves_the_rule_ours", a_lost_answer_leaves_the_rule_ours })
+	  { "a_lost_answer_leaves_the_rule_ours", a_lost_answer_leaves_the_rule_ours },
+	  { "a_symbolic_link_is_not_called_watched", a_symbolic_link_is_not_called_watched })
