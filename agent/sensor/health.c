@@ -91,5 +91,6 @@ void sensor_health_put(struct buf *out, const struct pipeline_state *s,
 	health_put_u64(out, HEALTH_AUDIT_IN_FLIGHT, s->in_flight);
 	health_put_u64(out, HEALTH_AUDIT_RING_FILL_MAX, s->ring_fill_max);
 	health_put_u64(out, HEALTH_AUDIT_SHED, s->shed);
+	health_put_u64(out, HEALTH_AUDIT_SKIPPED, s->skipped);
 	health_put_u64(out, HEALTH_AUDIT_HEARTBEAT_LAG, s->heartbeat_lag_ms);
 }

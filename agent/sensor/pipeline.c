@@ -676,8 +676,13 @@ int pipeline_set_ring(struct pipeline *p, int fd)
 	ret = audit_ring_attach(fd, &p->ring);
 	if (ret < 0)
 		return ret;
-	for (unsigned int loss = 0; loss < AUDIT_LOSSES; loss++)
+	now_update(p);
+	for (unsigned int loss = 0; loss < AUDIT_LOSSES; loss++) {
 		p->told[loss] = audit_ring_loss_told(p->ring, loss);
+		/* Lost under a sensor before this one, or found just now. */
+		if (audit_ring_loss(p->ring, loss) > p->told[loss])
+			p->loss_ns = p->now.mono_ns;
+	}
 	p->cursor = audit_ring_read_pos(p->ring);
 	if (audit_ring_fill(p->ring) > 0)
 		log_info("takes up %zu bytes of records that wait in the ring",
@@ -847,7 +852,9 @@ void pipeline_state(const struct pipeline *p, struct pipeline_state *ret_state)
 		.parse_errors = p->parse_errors,
 		.oversize = p->oversize,
 		.enobufs = p->enobufs,
-		.gaps = p->gaps.count + loss_of(p, AUDIT_LOSS_RESTART),
+		.gaps = loss_of(p, AUDIT_LOSS_SOCKET) + loss_of(p, AUDIT_LOSS_GAP) +
+			loss_of(p, AUDIT_LOSS_RESTART),
+		.skipped = loss_of(p, AUDIT_LOSS_POISON) + loss_of(p, AUDIT_LOSS_CORRUPT),
 		.kernel_lost = loss_of(p, AUDIT_LOSS_KERNEL),
 		.ring_fill_max = p->ring != NULL ? audit_ring_fill_max(p->ring) : 0,
 		.heartbeat_lag_ms = p->heartbeat.lag_ns / NSEC_PER_MSEC,

@@ -79,6 +79,7 @@ struct pipeline_state {
 	uint64_t gaps;
 	uint64_t kernel_lost;
 	uint64_t shed;
+	uint64_t skipped; /* records left out as deadly, and times the ring was emptied */
 	uint64_t ring_fill_max;
 	uint64_t heartbeat_lag_ms; /* of the last one; 0 before the first */
 	uint32_t in_flight;

@@ -500,6 +500,39 @@ static void losses_become_events(void)
 	down();
 }
 
+/* What a sensor lost is still in health when another one has taken its place. */
+static void losses_outlive_the_sensor(void)
+{
+	struct pipeline_state state;
+	struct audit_ring *ring;
+	struct audit_ring_record rec;
+
+	up(AUDIT_RING_SIZE_MIN);
+	store_up();
+	say_exec();
+	rig.serial = 5;
+	say_exec();
+	await(3, true);
+	sensor_down();
+	/* Two sensors die of one record. */
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(audit_ring_attach(rig.ring, &ring), 0);
+		if (i == 0)
+			CHECK_INT(audit_ring_put(ring, AUDIT_REC_USER, STR("audit(1.000:6): "), 0),
+				  0);
+		while (audit_ring_next(ring, &rec))
+			audit_ring_work(ring, rec.pos);
+		audit_ring_free(ring);
+	}
+	sensor_up();
+	source_up();
+	pipeline_state(rig.pipeline, &state);
+	CHECK_INT(state.gaps, 3);
+	CHECK_INT(state.skipped, 1);
+	CHECK(state.has_loss);
+	down();
+}
+
 static void bad_input_is_counted(void)
 {
 	struct pipeline_state state;
@@ -605,6 +638,7 @@ TEST_MAIN({ "an_event_reaches_the_store_once", an_event_reaches_the_store_once }
 	    a_slow_store_holds_events_back_in_the_ring },
 	  { "a_full_ring_sheds_but_keeps_sign_ins", a_full_ring_sheds_but_keeps_sign_ins },
 	  { "losses_become_events", losses_become_events },
+	  { "losses_outlive_the_sensor", losses_outlive_the_sensor },
 	  { "bad_input_is_counted", bad_input_is_counted },
 	  { "an_old_socket_is_read_to_its_end", an_old_socket_is_read_to_its_end },
 	  { "old_stamps_disturb_nothing", old_stamps_disturb_nothing },
