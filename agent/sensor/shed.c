@@ -36,7 +36,7 @@ static enum event_class call_class(struct str text)
 
 static bool is_marked(const struct shed *s, uint32_t serial)
 {
-	return s->serials[serial % SHED_SERIALS] == serial + 1;
+	return s->serials[serial % SHED_SERIALS] == (uint64_t)serial + 1;
 }
 
 enum shed_verdict shed_record(struct shed *s, uint16_t type, struct str payload, size_t fill,
@@ -61,7 +61,7 @@ enum shed_verdict shed_record(struct shed *s, uint16_t type, struct str payload,
 		s->serials[rec.serial % SHED_SERIALS] = 0;
 		return SHED_ADMIT;
 	}
-	s->serials[rec.serial % SHED_SERIALS] = rec.serial + 1;
+	s->serials[rec.serial % SHED_SERIALS] = (uint64_t)rec.serial + 1;
 	*ret_class = class;
 	return SHED_COUNT;
 }

@@ -12,7 +12,7 @@
 #define SHED_SERIALS 4096u /* events being shed at a time */
 
 struct shed {
-	uint32_t serials[SHED_SERIALS]; /* + 1 by serial modulo the count; 0: none */
+	uint64_t serials[SHED_SERIALS]; /* + 1 by serial modulo the count; 0: none */
 };
 
 enum shed_verdict {

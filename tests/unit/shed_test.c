@@ -60,6 +60,16 @@ static void an_event_goes_or_stays_whole(void)
 	CHECK_INT(ask(AUDIT_REC_PATH, 7 + SHED_SERIALS, "item=0", 75, &class), SHED_ADMIT);
 }
 
+/* Serials wrap at 2^32 (kernel/audit.c, audit_serial). */
+static void the_last_serial_is_one_as_others(void)
+{
+	enum event_class class;
+
+	CHECK_INT(ask(AUDIT_REC_USER_AUTH, UINT32_MAX, "pid=1", 99, &class), SHED_ADMIT);
+	CHECK_INT(ask(1300, UINT32_MAX, OPENAT, 75, &class), SHED_COUNT);
+	CHECK_INT(ask(AUDIT_REC_EOE, UINT32_MAX, "", 75, &class), SHED_QUIET);
+}
+
 static void what_is_not_understood_is_let_in(void)
 {
 	enum event_class class;
@@ -70,4 +80,5 @@ static void what_is_not_understood_is_let_in(void)
 
 TEST_MAIN({ "the_lowest_class_goes_first", the_lowest_class_goes_first },
 	  { "an_event_goes_or_stays_whole", an_event_goes_or_stays_whole },
+	  { "the_last_serial_is_one_as_others", the_last_serial_is_one_as_others },
 	  { "what_is_not_understood_is_let_in", what_is_not_understood_is_let_in })
