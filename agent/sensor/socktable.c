@@ -52,36 +52,58 @@ static size_t table_read(struct socktable *t, int proc_fd, const struct socktabl
 	return len;
 }
 
-static bool table_has(struct socktable *t, int proc_fd, const struct socktable_query *q,
-		      const char *name, struct str needle)
+enum answer { NO, YES, UNKNOWN };
+
+/* Two addresses stand in a line; the local one is the one behind the line's number: "12: ". */
+static bool has_remote(struct str text, struct str needle)
+{
+	const char *end = text.p + text.n;
+	const char *hit = text.p;
+
+	while ((hit = memmem(hit, (size_t)(end - hit), needle.p, needle.n)) != NULL) {
+		if (hit - text.p >= 2 && hit[-2] != ':')
+			return true;
+		hit++;
+	}
+	return false;
+}
+
+static enum answer table_has(struct socktable *t, int proc_fd, const struct socktable_query *q,
+			     const char *name, struct str needle)
 {
 	size_t len = table_read(t, proc_fd, q, name);
 
-	return len > 0 && memmem(t->text, len, needle.p, needle.n) != NULL;
+	if (len > 0 && has_remote((struct str){ .p = t->text, .n = len }, needle))
+		return YES;
+	return len == sizeof(t->text) ? UNKNOWN : NO;
 }
 
-static bool either_has(struct socktable *t, int proc_fd, const struct socktable_query *q,
-		       const char *name4, const char *name6)
+static enum answer either_has(struct socktable *t, int proc_fd, const struct socktable_query *q,
+			      const char *name4, const char *name6)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	enum answer first = NO, second;
 	uint8_t ip6[16];
 	char text[NEEDLE_SIZE];
 
-	if (!q->is_v6 && table_has(t, proc_fd, q, name4, needle_make(q->ip, 1, q->port, text)))
-		return true;
+	if (!q->is_v6)
+		first = table_has(t, proc_fd, q, name4, needle_make(q->ip, 1, q->port, text));
+	if (first == YES)
+		return YES;
 	/* A v6 socket may hold a v4 peer. */
 	memcpy(ip6, q->ip, sizeof(ip6));
 	if (!q->is_v6) {
 		memcpy(ip6, mapped, sizeof(mapped));
 		memcpy(ip6 + sizeof(mapped), q->ip, 4);
 	}
-	return table_has(t, proc_fd, q, name6, needle_make(ip6, 4, q->port, text));
+	second = table_has(t, proc_fd, q, name6, needle_make(ip6, 4, q->port, text));
+	return second == NO ? first : second;
 }
 
 const char *socktable_protocol(struct socktable *t, int proc_fd, const struct socktable_query *q,
 			       uint64_t now_ns)
 {
-	bool is_tcp, is_udp;
+	enum answer tcp, udp;
 
 	if (t->second != now_ns / NSEC_PER_SEC) {
 		t->second = now_ns / NSEC_PER_SEC;
@@ -90,9 +112,9 @@ const char *socktable_protocol(struct socktable *t, int proc_fd, const struct so
 	if (t->used >= SOCKTABLE_RATE)
 		return NULL;
 	t->used++;
-	is_tcp = either_has(t, proc_fd, q, "tcp", "tcp6");
-	is_udp = either_has(t, proc_fd, q, "udp", "udp6");
-	if (is_tcp == is_udp)
-		return NULL;
-	return is_tcp ? "Tcp" : "Udp";
+	tcp = either_has(t, proc_fd, q, "tcp", "tcp6");
+	udp = either_has(t, proc_fd, q, "udp", "udp6");
+	if (tcp == YES && udp == NO)
+		return "Tcp";
+	return tcp == NO && udp == YES ? "Udp" : NULL;
 }

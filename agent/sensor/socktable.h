@@ -3,7 +3,8 @@
  * Whether a connection is TCP or UDP, from the socket tables of a process's network
  * namespace (proc(5), /proc/PID/net): audit does not say. Bounded: at most
  * SOCKTABLE_BYTES of each table and SOCKTABLE_RATE look-ups a second; beyond that, and
- * when both tables have such a peer or neither has, the answer is "not known".
+ * unless one protocol has such a peer and all of the other's tables has not, the answer is
+ * "not known".
  */
 #pragma once
 

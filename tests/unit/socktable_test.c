@@ -57,6 +57,27 @@ static void tells_tcp_from_udp(void)
 	CHECK(ask("10.0.0.1", 443, 0) == NULL); /* both: not known */
 }
 
+static void does_not_guess(void)
+{
+	static const char *const others[] = { "7/net/tcp6", "7/net/udp6", "7/net/udp" };
+	static char big[SOCKTABLE_BYTES + 1];
+	cleanup_(fd_cleanup) int fd = -1;
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		(void)close(take_fd(fd));
+		fd = openat(proc_fd, others[i], O_WRONLY | O_TRUNC | O_CLOEXEC);
+		CHECK(fd >= 0);
+	}
+	put("tcp", "0100000A:01BB");
+	/* Somebody listens there, which is no peer. */
+	CHECK(ask("127.0.0.1", 0xb2d2, 2 * NSEC_PER_SEC) == NULL);
+	CHECK_STR(ask("10.0.0.1", 443, 2 * NSEC_PER_SEC), "Tcp");
+	/* Not all of the other protocol's table was read. */
+	memset(big, ' ', sizeof(big));
+	CHECK(write(fd, big, sizeof(big)) == (ssize_t)sizeof(big));
+	CHECK(ask("10.0.0.1", 443, 2 * NSEC_PER_SEC) == NULL);
+}
+
 static void is_limited(void)
 {
 	size_t n = 0;
@@ -78,4 +99,5 @@ static void is_limited(void)
 	CHECK_INT(rmdir(folder), 0);
 }
 
-TEST_MAIN({ "tells_tcp_from_udp", tells_tcp_from_udp }, { "is_limited", is_limited })
+TEST_MAIN({ "tells_tcp_from_udp", tells_tcp_from_udp }, { "does_not_guess", does_not_guess },
+	  { "is_limited", is_limited })
