@@ -16,7 +16,9 @@ static struct buf out;
 
 static void on_event(void *ctx, const struct audit_event *ae)
 {
-	const struct proc_now now = { .mono_ns = ae->sec, .real_us = 1, .boot_us = 1 };
+	const struct proc_now now = { .mono_ns = ae->sec,
+				      .real_us = INT64_MAX,
+				      .boot_us = INT64_MAX };
 
 	(void)ctx;
 	buf_clear(&out);
