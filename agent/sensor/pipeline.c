@@ -324,6 +324,17 @@ static void serial_came(struct pipeline *p, uint32_t serial)
 	join(p);
 }
 
+/* In order of arrival, not when the record is worked on: a serial behind those that wait in the
+ * ring would make them look lost. */
+static void serial_note(struct pipeline *p, const struct audit_ring_record *raw)
+{
+	struct audit_record rec;
+
+	if (audit_record_parse(raw->type, raw->payload, &rec) == 0 &&
+	    (raw->type < AUDIT_REC_DAEMON_FIRST || raw->type > AUDIT_REC_DAEMON_LAST))
+		serial_came(p, rec.serial);
+}
+
 static void ask_tail(struct pipeline *p)
 {
 	const struct str nothing = { 0 };
@@ -356,11 +367,7 @@ static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
 		parse_failed(p, raw);
 	} else if (!heartbeat_take(p, &rec)) {
 		assembler_clock(p);
-		if (raw->type < AUDIT_REC_DAEMON_FIRST || raw->type > AUDIT_REC_DAEMON_LAST)
-			serial_came(p, rec.serial);
 		audit_assembler_feed(p->assembler, &rec, raw->pos, p->assembler_ns);
-	} else {
-		serial_came(p, rec.serial);
 	}
 	p->cursor = audit_ring_read_pos(p->ring);
 }
@@ -415,8 +422,8 @@ static int on_work_timer(void *ctx, uint64_t now_ns)
 static void admit(struct pipeline *p, const struct audit_ring_record *raw)
 {
 	enum event_class class;
-	struct audit_record rec;
 
+	serial_note(p, raw);
 	switch (shed_record(&p->shed, raw->type, raw->payload, audit_ring_fill(p->ring),
 			    audit_ring_size(p->ring), &class)) {
 	case SHED_ADMIT:
@@ -429,9 +436,6 @@ static void admit(struct pipeline *p, const struct audit_ring_record *raw)
 		break;
 	}
 	audit_ring_discard(p->ring);
-	/* It came: no gap, it is counted as shed. */
-	if (audit_record_parse(raw->type, raw->payload, &rec) == 0)
-		serial_came(p, rec.serial);
 }
 
 /* Takes datagrams in until the socket is empty, the ring full or the slice over (until_ns
@@ -669,6 +673,7 @@ void pipeline_set_flush_ms(struct pipeline *p, uint64_t flush_ms)
 
 int pipeline_set_ring(struct pipeline *p, int fd)
 {
+	struct audit_ring_record raw;
 	int ret;
 
 	if (p->ring != NULL)
@@ -688,6 +693,9 @@ int pipeline_set_ring(struct pipeline *p, int fd)
 		log_info("takes up %zu bytes of records that wait in the ring",
 			 audit_ring_fill(p->ring));
 	join_prepare(p);
+	while (audit_ring_next(p->ring, &raw))
+		serial_note(p, &raw);
+	audit_ring_again(p->ring);
 	socket_watch(p);
 	work(p);
 	return 0;

@@ -488,6 +488,11 @@ bool audit_ring_next(struct audit_ring *r, struct audit_ring_record *ret_record)
 	return false;
 }
 
+void audit_ring_again(struct audit_ring *r)
+{
+	r->read = load(&r->h->tail);
+}
+
 uint64_t audit_ring_read_pos(const struct audit_ring *r)
 {
 	return r->read;

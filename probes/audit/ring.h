@@ -70,6 +70,9 @@ void audit_ring_source_changed(struct audit_ring *r);
 /* The next record to work on, from the tail on after attaching. False at the end. */
 bool audit_ring_next(struct audit_ring *r, struct audit_ring_record *ret_record);
 
+/* Begins at the tail again. */
+void audit_ring_again(struct audit_ring *r);
+
 /* Position of the next record that audit_ring_next() will give. */
 uint64_t audit_ring_read_pos(const struct audit_ring *r);
 

@@ -14,6 +14,7 @@
 
 #define DEADLINE_NS (20 * NSEC_PER_SEC)
 #define SEEN_MAX 10000u
+#define TICK_NS (20 * NSEC_PER_MSEC)
 
 /* A sensor's pipeline between a socket that stands in for the kernel (a datagram without
  * address counts as port 0) and the other end of the store's socket. */
@@ -89,7 +90,7 @@ static void sensor_up(void)
 				      .etc_fd = rig.etc,
 				      .boot_id = STR("boot"),
 				      .hostname = STR("host"),
-				      .tick_ns = 20 * NSEC_PER_MSEC };
+				      .tick_ns = TICK_NS };
 
 	CHECK_INT(loop_new(&rig.loop), 0);
 	o.loop = rig.loop;
@@ -477,6 +478,35 @@ static void a_full_ring_sheds_but_keeps_sign_ins(void)
 	down();
 }
 
+static void let_ticks_pass(unsigned int n)
+{
+	uint64_t until = clock_mono_ns() + n * TICK_NS;
+
+	while (clock_mono_ns() < until)
+		step();
+}
+
+/* The store stands still: records wait in the ring while later ones are shed. */
+static void what_waits_in_the_ring_is_not_lost(void)
+{
+	struct pipeline_state state;
+
+	up(2 * AUDIT_RING_SIZE_MIN);
+	for (unsigned int i = 0; i <= BATCH_WINDOW; i++) {
+		say_exec();
+		let_ticks_pass(1); /* a batch each */
+	}
+	for (int i = 0; i < 1000; i++)
+		say_exec();
+	let_ticks_pass(5); /* longer than a serial may be on its way */
+	say_exec();
+	let_ticks_pass(5);
+	pipeline_state(rig.pipeline, &state);
+	CHECK(state.shed > 0);
+	CHECK_INT(state.gaps, 0);
+	down();
+}
+
 static void losses_become_events(void)
 {
 	struct audit_report report = { .mode = AUDIT_MODE_MULTICAST, .enabled = 1, .lost = 100 };
@@ -637,6 +667,7 @@ TEST_MAIN({ "an_event_reaches_the_store_once", an_event_reaches_the_store_once }
 	  { "a_slow_store_holds_events_back_in_the_ring",
 	    a_slow_store_holds_events_back_in_the_ring },
 	  { "a_full_ring_sheds_but_keeps_sign_ins", a_full_ring_sheds_but_keeps_sign_ins },
+	  { "what_waits_in_the_ring_is_not_lost", what_waits_in_the_ring_is_not_lost },
 	  { "losses_become_events", losses_become_events },
 	  { "losses_outlive_the_sensor", losses_outlive_the_sensor },
 	  { "bad_input_is_counted", bad_input_is_counted },
