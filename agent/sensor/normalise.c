@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/sensor/normalise.h"
 
+#include <linux/net.h>
 #include <stdio.h>
 
 #include "agent/sensor/normalise_impl.h"
@@ -305,16 +306,23 @@ static bool is_exec(const char *syscall)
 	return strcmp(syscall, "execve") == 0 || strcmp(syscall, "execveat") == 0;
 }
 
+/* 32-bit programs have one call for all of sockets (socketcall(2)). */
+static bool is_connect(const struct norm *m)
+{
+	return strcmp(m->syscall, "connect") == 0 ||
+	       (strcmp(m->syscall, "socketcall") == 0 && m->call.args[0] == SYS_CONNECT);
+}
+
 static bool call_event(struct norm *m, const struct audit_part *call)
 {
 	read_call(m, call);
 	if (m->syscall == NULL || !norm_succeeded(m)) {
 		/* Of what fails only connections are events. */
-		if (m->syscall != NULL && strcmp(m->syscall, "connect") == 0)
+		if (m->syscall != NULL && is_connect(m))
 			return norm_connect(m);
 	} else if (is_exec(m->syscall)) {
 		return norm_exec(m);
-	} else if (strcmp(m->syscall, "connect") == 0) {
+	} else if (is_connect(m)) {
 		return norm_connect(m);
 	} else if (normaliser_is_file_call(m->syscall)) {
 		return norm_file(m);

@@ -27,7 +27,7 @@ static enum event_class call_class(struct str text)
 	name = c.has_call ? audit_syscall_name(c.arch, c.nr) : NULL;
 	if (name == NULL)
 		return EVENT_CLASS_NOISE;
-	if (strcmp(name, "connect") == 0)
+	if (strcmp(name, "connect") == 0 || strcmp(name, "socketcall") == 0)
 		return EVENT_CLASS_NET;
 	if (normaliser_is_file_call(name))
 		return EVENT_CLASS_FILE;

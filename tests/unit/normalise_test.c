@@ -252,6 +252,14 @@ static void connections_by_result(void)
 	CHECK(!connect_to("saddr=0000", "success=yes exit=0"));
 	second++;
 	CHECK(!GIVE({ 1300, "arch=c000003e syscall=42 success=yes exit=0 pid=11 ppid=10" }));
+	/* How 32-bit programs do it, and what else they do by that call. */
+	second++;
+	CHECK(GIVE({ 1300, "arch=40000003 syscall=102 success=yes exit=0 a0=3 pid=11 ppid=10" },
+		   { AUDIT_REC_SOCKADDR, "saddr=020001BB080808080000000000000000" }));
+	CHECK_INT(event_kind(event), EVENT_KIND_CONNECTION_SUCCESS);
+	CHECK_STRN(text_of(EVENT_REMOTE_IP), "8.8.8.8");
+	CHECK(!GIVE({ 1300, "arch=40000003 syscall=102 success=yes exit=0 a0=2 pid=11 ppid=10" },
+		    { AUDIT_REC_SOCKADDR, "saddr=020001BB080808080000000000000000" }));
 }
 
 static void ip_types(void)

@@ -18,6 +18,7 @@ static enum shed_verdict ask(uint16_t type, uint32_t serial, const char *text, s
 
 #define EXEC "arch=c000003e syscall=59"
 #define CONNECT "arch=c000003e syscall=42"
+#define SOCKETCALL "arch=40000003 syscall=102 a0=3"
 #define OPENAT "arch=c000003e syscall=257"
 #define UNKNOWN "arch=16 syscall=1"
 
@@ -28,9 +29,8 @@ static void the_lowest_class_goes_first(void)
 		size_t percent;
 		enum event_class class;
 	} rows[] = {
-		{ UNKNOWN, 50, EVENT_CLASS_NOISE },
-		{ OPENAT, 70, EVENT_CLASS_FILE },
-		{ CONNECT, 80, EVENT_CLASS_NET },
+		{ UNKNOWN, 50, EVENT_CLASS_NOISE }, { OPENAT, 70, EVENT_CLASS_FILE },
+		{ CONNECT, 80, EVENT_CLASS_NET },   { SOCKETCALL, 80, EVENT_CLASS_NET },
 		{ EXEC, 90, EVENT_CLASS_EXEC },
 	};
 	enum event_class class = EVENT_CLASS_KEEP;
