@@ -324,15 +324,18 @@ static void serial_came(struct pipeline *p, uint32_t serial)
 	join(p);
 }
 
-/* In order of arrival, not when the record is worked on: a serial behind those that wait in the
- * ring would make them look lost. */
-static void serial_note(struct pipeline *p, const struct audit_ring_record *raw)
+/* What must not wait in the ring. Serials are noted in order of arrival: one behind those that
+ * wait would make them look lost. True for agentd's test record, which goes no further: it
+ * measures the kernel's queue, not the store. */
+static bool record_arrived(struct pipeline *p, const struct audit_ring_record *raw)
 {
 	struct audit_record rec;
 
-	if (audit_record_parse(raw->type, raw->payload, &rec) == 0 &&
-	    (raw->type < AUDIT_REC_DAEMON_FIRST || raw->type > AUDIT_REC_DAEMON_LAST))
+	if (audit_record_parse(raw->type, raw->payload, &rec) < 0)
+		return false;
+	if (raw->type < AUDIT_REC_DAEMON_FIRST || raw->type > AUDIT_REC_DAEMON_LAST)
 		serial_came(p, rec.serial);
+	return heartbeat_take(p, &rec);
 }
 
 static void ask_tail(struct pipeline *p)
@@ -365,7 +368,7 @@ static void record_work(struct pipeline *p, const struct audit_ring_record *raw)
 		/* Binary: another program asked for the queue; agentd sees it in its reports. */
 	} else if (audit_record_parse(raw->type, raw->payload, &rec) < 0) {
 		parse_failed(p, raw);
-	} else if (!heartbeat_take(p, &rec)) {
+	} else {
 		assembler_clock(p);
 		audit_assembler_feed(p->assembler, &rec, raw->pos, p->assembler_ns);
 	}
@@ -423,7 +426,10 @@ static void admit(struct pipeline *p, const struct audit_ring_record *raw)
 {
 	enum event_class class;
 
-	serial_note(p, raw);
+	if (record_arrived(p, raw)) {
+		audit_ring_discard(p->ring);
+		return;
+	}
 	switch (shed_record(&p->shed, raw->type, raw->payload, audit_ring_fill(p->ring),
 			    audit_ring_size(p->ring), &class)) {
 	case SHED_ADMIT:
@@ -694,7 +700,7 @@ int pipeline_set_ring(struct pipeline *p, int fd)
 			 audit_ring_fill(p->ring));
 	join_prepare(p);
 	while (audit_ring_next(p->ring, &raw))
-		serial_note(p, &raw);
+		(void)record_arrived(p, &raw);
 	audit_ring_again(p->ring);
 	socket_watch(p);
 	work(p);

@@ -32,8 +32,9 @@ struct rig {
 	uint16_t kinds[SEEN_MAX];
 	size_t n_seen;
 	uint64_t last_batch;
-	uint32_t asked;	  /* for the journal's tail */
-	uint64_t dropped; /* sum of AgentEventsDropped */
+	uint32_t heartbeats; /* the last one asked for */
+	uint32_t asked;	     /* for the journal's tail */
+	uint64_t dropped;    /* sum of AgentEventsDropped */
 	char body[EVENT_LINE_MAX + 1];
 };
 
@@ -84,12 +85,19 @@ static void store_down(void)
 	(void)close(take_fd(rig.far));
 }
 
+static void on_heartbeat(void *ctx, uint32_t sequence)
+{
+	((struct rig *)ctx)->heartbeats = sequence;
+}
+
 static void sensor_up(void)
 {
 	struct pipeline_options o = { .proc_fd = rig.proc,
 				      .etc_fd = rig.etc,
 				      .boot_id = STR("boot"),
 				      .hostname = STR("host"),
+				      .heartbeat = on_heartbeat,
+				      .ctx = &rig,
 				      .tick_ns = TICK_NS };
 
 	CHECK_INT(loop_new(&rig.loop), 0);
@@ -99,16 +107,23 @@ static void sensor_up(void)
 	rig.last_batch = 0;
 }
 
-static void source_up(void)
+static void source_new(enum audit_mode mode)
 {
 	const int size = 1 << 20;
 	int pair[2];
 
-	CHECK_INT(pipeline_set_ring(rig.pipeline, rig.ring), 0);
+	if (rig.kernel >= 0)
+		(void)close(take_fd(rig.kernel));
 	CHECK_INT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	CHECK_INT(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 	rig.kernel = pair[0];
-	pipeline_set_source(rig.pipeline, AUDIT_MODE_MULTICAST, pair[1]);
+	pipeline_set_source(rig.pipeline, mode, pair[1]);
+}
+
+static void source_up(void)
+{
+	CHECK_INT(pipeline_set_ring(rig.pipeline, rig.ring), 0);
+	source_new(AUDIT_MODE_MULTICAST);
 }
 
 static void sensor_down(void)
@@ -507,6 +522,37 @@ static void what_waits_in_the_ring_is_not_lost(void)
 	down();
 }
 
+/* A store that stands still does not make the kernel's queue look stuck. */
+static void the_heartbeat_waits_for_no_store(void)
+{
+	const struct audit_report report = { .mode = AUDIT_MODE_UNICAST, .owner_pid = 77 };
+	uint64_t end = clock_mono_ns() + DEADLINE_NS;
+	struct pipeline_state state;
+	char text[128];
+
+	up(2 * AUDIT_RING_SIZE_MIN);
+	rig.heartbeats = 0;
+	pipeline_set_report(rig.pipeline, &report);
+	source_new(AUDIT_MODE_UNICAST);
+	for (unsigned int i = 0; i <= BATCH_WINDOW; i++) {
+		say_exec();
+		let_ticks_pass(1);
+	}
+	while (rig.heartbeats == 0) {
+		CHECK(clock_mono_ns() < end);
+		step();
+	}
+	let_ticks_pass(1);
+	(void)snprintf(text, sizeof(text),
+		       "pid=77 uid=0 auid=1 ses=2 msg='op=agentd-heartbeat seq=%u'",
+		       rig.heartbeats);
+	must_say(AUDIT_REC_USER, rig.serial++, text);
+	let_ticks_pass(1);
+	pipeline_state(rig.pipeline, &state);
+	CHECK(state.heartbeat_lag_ms >= TICK_NS / NSEC_PER_MSEC);
+	down();
+}
+
 static void losses_become_events(void)
 {
 	struct audit_report report = { .mode = AUDIT_MODE_MULTICAST, .enabled = 1, .lost = 100 };
@@ -668,6 +714,7 @@ TEST_MAIN({ "an_event_reaches_the_store_once", an_event_reaches_the_store_once }
 	    a_slow_store_holds_events_back_in_the_ring },
 	  { "a_full_ring_sheds_but_keeps_sign_ins", a_full_ring_sheds_but_keeps_sign_ins },
 	  { "what_waits_in_the_ring_is_not_lost", what_waits_in_the_ring_is_not_lost },
+	  { "the_heartbeat_waits_for_no_store", the_heartbeat_waits_for_no_store },
 	  { "losses_become_events", losses_become_events },
 	  { "losses_outlive_the_sensor", losses_outlive_the_sensor },
 	  { "bad_input_is_counted", bad_input_is_counted },
