@@ -56,9 +56,7 @@ struct pipeline {
 	uint64_t overflow_ns; /* when ring or socket last overflowed */
 	bool is_continued;    /* a killed agentd collected before our source */
 	bool is_joining;      /* waits for what a killed agentd's journal ends with */
-	bool has_first;	      /* first_serial: the lowest serial of this source */
 	bool has_tail;	      /* tail_origin: the newest event of the journal */
-	uint32_t first_serial;
 	uint64_t tail_origin;
 	uint64_t gaps_seen; /* of gaps.count, already in the books */
 	bool had_enobufs;   /* since gaps were last settled */
@@ -302,10 +300,12 @@ static void assembler_clock(struct pipeline *p)
 /* Counts the serials between the journal's last event of a killed agentd and our first. */
 static void join(struct pipeline *p)
 {
-	int32_t span = (int32_t)(p->first_serial - (uint32_t)p->tail_origin) - 1;
+	uint32_t lowest, newest;
+	int32_t span;
 
-	if (!p->is_joining || !p->has_first || !p->has_tail)
+	if (!p->is_joining || !p->has_tail || !audit_ring_serials(p->ring, &lowest, &newest))
 		return;
+	span = (int32_t)(lowest - (uint32_t)p->tail_origin) - 1;
 	p->is_joining = false;
 	audit_ring_joined(p->ring);
 	if (p->tail_origin != 0 && span > 0)
@@ -316,11 +316,7 @@ static void join(struct pipeline *p)
 static void serial_came(struct pipeline *p, uint32_t serial)
 {
 	audit_gaps_see(&p->gaps, serial, p->now.mono_ns);
-	if (!p->is_joining)
-		return;
-	if (!p->has_first || (int32_t)(serial - p->first_serial) < 0)
-		p->first_serial = serial;
-	p->has_first = true;
+	audit_ring_serial_came(p->ring, serial);
 	join(p);
 }
 
@@ -679,7 +675,7 @@ void pipeline_set_flush_ms(struct pipeline *p, uint64_t flush_ms)
 
 int pipeline_set_ring(struct pipeline *p, int fd)
 {
-	struct audit_ring_record raw;
+	uint32_t lowest, newest;
 	int ret;
 
 	if (p->ring != NULL)
@@ -699,9 +695,9 @@ int pipeline_set_ring(struct pipeline *p, int fd)
 		log_info("takes up %zu bytes of records that wait in the ring",
 			 audit_ring_fill(p->ring));
 	join_prepare(p);
-	while (audit_ring_next(p->ring, &raw))
-		(void)record_arrived(p, &raw);
-	audit_ring_again(p->ring);
+	/* What was lost since the sensor before this one is a gap behind its newest serial. */
+	if (audit_ring_serials(p->ring, &lowest, &newest))
+		audit_gaps_see(&p->gaps, newest, p->now.mono_ns);
 	socket_watch(p);
 	work(p);
 	return 0;
@@ -737,8 +733,11 @@ void pipeline_set_source(struct pipeline *p, enum audit_mode mode, int fd_taken)
 		audit_ring_source_changed(p->ring);
 	p->sock = take_fd(fd);
 	socket_watch(p);
-	if (p->was_off)
-		audit_gaps_restart(&p->gaps); /* nobody was to listen meanwhile */
+	if (p->was_off && p->ring != NULL) {
+		/* Nobody was to listen meanwhile. */
+		audit_gaps_restart(&p->gaps);
+		audit_ring_serials_forget(p->ring);
+	}
 	p->was_off = false;
 	if (mode == AUDIT_MODE_UNICAST)
 		loop_timer_set(p->heartbeat_timer, p->now.mono_ns + NSEC_PER_SEC);

@@ -56,6 +56,9 @@ struct ring_header {
 	uint32_t lost_last;
 	uint32_t has_lost;
 	uint32_t is_joined;
+	uint32_t has_serials;
+	uint32_t serial_lowest;
+	uint32_t serial_newest;
 };
 
 _Static_assert(sizeof(struct ring_header) <= RING_HEADER_SIZE, "the header is one page");
@@ -488,11 +491,6 @@ bool audit_ring_next(struct audit_ring *r, struct audit_ring_record *ret_record)
 	return false;
 }
 
-void audit_ring_again(struct audit_ring *r)
-{
-	r->read = load(&r->h->tail);
-}
-
 uint64_t audit_ring_read_pos(const struct audit_ring *r)
 {
 	return r->read;
@@ -570,6 +568,32 @@ void audit_ring_loss_tell(struct audit_ring *r, unsigned int loss, uint64_t tota
 {
 	if (loss < AUDIT_LOSSES && total > r->h->told[loss])
 		r->h->told[loss] = total;
+}
+
+void audit_ring_serial_came(struct audit_ring *r, uint32_t serial)
+{
+	struct ring_header *h = r->h;
+
+	/* Modulo 2^32: right across the wrap. */
+	if (h->has_serials == 0 || (int32_t)(serial - h->serial_lowest) < 0)
+		h->serial_lowest = serial;
+	if (h->has_serials == 0 || (int32_t)(serial - h->serial_newest) > 0)
+		h->serial_newest = serial;
+	h->has_serials = 1;
+}
+
+void audit_ring_serials_forget(struct audit_ring *r)
+{
+	r->h->has_serials = 0;
+}
+
+bool audit_ring_serials(const struct audit_ring *r, uint32_t *ret_lowest, uint32_t *ret_newest)
+{
+	if (r->h->has_serials == 0)
+		return false;
+	*ret_lowest = r->h->serial_lowest;
+	*ret_newest = r->h->serial_newest;
+	return true;
 }
 
 bool audit_ring_is_joined(const struct audit_ring *r)

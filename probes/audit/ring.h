@@ -70,9 +70,6 @@ void audit_ring_source_changed(struct audit_ring *r);
 /* The next record to work on, from the tail on after attaching. False at the end. */
 bool audit_ring_next(struct audit_ring *r, struct audit_ring_record *ret_record);
 
-/* Begins at the tail again. */
-void audit_ring_again(struct audit_ring *r);
-
 /* Position of the next record that audit_ring_next() will give. */
 uint64_t audit_ring_read_pos(const struct audit_ring *r);
 
@@ -98,6 +95,14 @@ void audit_ring_loss_add(struct audit_ring *r, unsigned int loss, uint64_t n);
 uint64_t audit_ring_loss(const struct audit_ring *r, unsigned int loss);
 uint64_t audit_ring_loss_told(const struct audit_ring *r, unsigned int loss);
 void audit_ring_loss_tell(struct audit_ring *r, unsigned int loss, uint64_t total);
+
+/* A serial came. The lowest and the newest one are kept for the next sensor, which goes on from
+ * there; forgotten when there was a time without a source. */
+void audit_ring_serial_came(struct audit_ring *r, uint32_t serial);
+void audit_ring_serials_forget(struct audit_ring *r);
+
+/* False when none came. */
+bool audit_ring_serials(const struct audit_ring *r, uint32_t *ret_lowest, uint32_t *ret_newest);
 
 /* What passed before the first record of this ring has been put into the books, once. */
 bool audit_ring_is_joined(const struct audit_ring *r);

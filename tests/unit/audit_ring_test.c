@@ -119,6 +119,29 @@ static void the_next_one_replays_from_the_tail(void)
 	audit_ring_free(r);
 }
 
+static void serials_outlive_the_sensor(void)
+{
+	cleanup_(fd_cleanup) int fd = -1;
+	struct audit_ring *r = NULL;
+	uint32_t lowest = 0, newest = 0;
+
+	CHECK_INT(audit_ring_create_sized(AUDIT_RING_SIZE_MIN, &fd), 0);
+	CHECK_INT(audit_ring_attach(fd, &r), 0);
+	CHECK(!audit_ring_serials(r, &lowest, &newest));
+	audit_ring_serial_came(r, UINT32_MAX);
+	audit_ring_serial_came(r, 3); /* they wrap */
+	audit_ring_serial_came(r, UINT32_MAX - 1);
+	audit_ring_serial_came(r, 2);
+	audit_ring_free(r);
+	CHECK_INT(audit_ring_attach(fd, &r), 0);
+	CHECK(audit_ring_serials(r, &lowest, &newest));
+	CHECK_INT(lowest, UINT32_MAX - 1);
+	CHECK_INT(newest, 3);
+	audit_ring_serials_forget(r);
+	CHECK(!audit_ring_serials(r, &lowest, &newest));
+	audit_ring_free(r);
+}
+
 static void a_bad_commit_is_left_out(void)
 {
 	cleanup_(fd_cleanup) int fd = make_fd(AUDIT_RING_SIZE_MIN);
@@ -489,6 +512,7 @@ static void keeps_the_books_of_losses(void)
 TEST_MAIN({ "gives_records_in_order", gives_records_in_order },
 	  { "wraps_and_says_when_full", wraps_and_says_when_full },
 	  { "the_next_one_replays_from_the_tail", the_next_one_replays_from_the_tail },
+	  { "serials_outlive_the_sensor", serials_outlive_the_sensor },
 	  { "a_bad_commit_is_left_out", a_bad_commit_is_left_out },
 	  { "an_empty_ring_gives_its_pages_back", an_empty_ring_gives_its_pages_back },
 	  { "a_record_that_kills_twice_is_skipped", a_record_that_kills_twice_is_skipped },
