@@ -835,11 +835,12 @@ void pipeline_finish(struct pipeline *p, uint64_t deadline_ns)
 			commit_idle(p);
 		}
 		if ((is_done && batches_waiting(p->batches) == 0) || p->store == NULL ||
-		    p->now.mono_ns >= deadline_ns)
-			return;
-		if (loop_run_once(p->o.loop, 10) < 0)
-			return;
+		    p->now.mono_ns >= deadline_ns || loop_run_once(p->o.loop, 10) < 0)
+			break;
 	}
+	if (audit_ring_fill(p->ring) > 0)
+		log_warning("ends with %zu bytes of records that the journal does not have",
+			    audit_ring_fill(p->ring));
 }
 
 static bool is_recent(uint64_t at_ns, uint64_t now_ns)
