@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "agent/base/fs.h"
+#include "agent/base/msg.h"
 #include "agent/main/spawn.h"
 
 #define CONTROL_BACKLOG 64
@@ -131,6 +132,7 @@ int boot_control_socket(const struct paths *paths, int *ret_fd, struct diag *dia
 
 	if (fd < 0)
 		return diag_set(diag, -errno, "control socket: %s", strerrordesc_np(errno));
+	msg_refuse_fds(fd);	   /* connections inherit it; requests need no descriptor */
 	(void)unlink(sa.sun_path); /* of an agent that was killed: we hold the lock */
 
 	mode_t mask = umask(0111); /* mode 0666 from the start, by no second look at the name */

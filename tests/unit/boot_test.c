@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
+#include "agent/base/msg.h"
 #include "tests/test.h"
 
 static void run_dir(struct paths *paths, char *dir)
@@ -107,6 +109,37 @@ static void the_control_socket_replaces_a_stale_one(void)
 	run_dir_remove(&paths);
 }
 
+/* What a client hands over would be closed by the program that serves it, and a close
+ * may wait for as long as the client likes: unix(7), SO_LINGER of socket(7). */
+static void clients_hand_over_no_descriptors(void)
+{
+	char dir[] = "/tmp/boot-test-XXXXXX";
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct paths paths;
+	int fd = -1;
+
+	run_dir(&paths, dir);
+	CHECK_INT(boot_control_socket(&paths, &fd, NULL), 0);
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/control.sock", dir);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_INT(connect(client, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+
+	/* What this kernel can: -EPERM, before Linux 6.16 nothing. */
+	int pair[2];
+
+	CHECK_INT(msg_pair(pair), 0);
+	msg_refuse_fds(pair[0]);
+	int refused = msg_send(pair[1], 1, STR("x"), (struct str){ 0 }, 0);
+
+	CHECK_INT(msg_send(client, 1, STR("x"), (struct str){ 0 }, 0), refused);
+	CHECK_INT(msg_send(client, 1, STR("x"), (struct str){ 0 }, -1), 0);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+	(void)close(client);
+	(void)close(fd);
+	run_dir_remove(&paths);
+}
+
 static void a_long_path_is_refused_with_words(void)
 {
 	struct paths paths = { 0 };
@@ -145,5 +178,6 @@ TEST_MAIN({ "the_lock_has_one_owner", the_lock_has_one_owner },
 	  { "folders_that_others_may_write_are_refused",
 	    folders_that_others_may_write_are_refused },
 	  { "the_control_socket_replaces_a_stale_one", the_control_socket_replaces_a_stale_one },
+	  { "clients_hand_over_no_descriptors", clients_hand_over_no_descriptors },
 	  { "a_long_path_is_refused_with_words", a_long_path_is_refused_with_words },
 	  { "a_file_in_a_folders_place_is_named", a_file_in_a_folders_place_is_named })
