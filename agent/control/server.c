@@ -231,30 +231,27 @@ static void client_requests(struct client *cl)
 		client_watch(cl);
 }
 
+/* One chunk a turn, then the loop looks at the others: a client that writes as
+ * fast as it is answered would keep it for itself. */
 static void client_read(struct client *cl)
 {
-	for (;;) {
-		size_t room = cl->in.max - cl->in.len;
-		char *p = buf_reserve(&cl->in, room < READ_CHUNK ? room : READ_CHUNK);
+	size_t room = cl->in.max - cl->in.len;
+	size_t size = room < READ_CHUNK ? room : READ_CHUNK;
+	char *p = buf_reserve(&cl->in, size);
 
-		if (p == NULL) {
-			client_fail(cl);
-			return;
-		}
-		ssize_t n = recv(cl->fd, p, room < READ_CHUNK ? room : READ_CHUNK, MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			break;
-		if (n <= 0) {
-			client_fail(cl);
-			return;
-		}
-		cl->in.len += (size_t)n;
-		client_requests(cl);
-		if (!client_may_ask(cl))
-			return;
+	if (p == NULL) {
+		client_fail(cl);
+		return;
 	}
+	ssize_t n = recv(cl->fd, p, size, MSG_DONTWAIT);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (n <= 0) {
+		client_fail(cl);
+		return;
+	}
+	cl->in.len += (size_t)n;
+	client_requests(cl);
 }
 
 static int on_client(void *ctx, uint32_t events)

@@ -23,7 +23,7 @@ struct world {
 	char last[64];
 };
 
-/* "now": answered at once. "big": 100 kB. Anything else stays busy. */
+/* "now": answered at once. "mute": done without a word. Anything else stays busy. */
 static void on_request(void *ctx, struct client *cl, struct str json)
 {
 	struct world *w = ctx;
@@ -37,6 +37,10 @@ static void on_request(void *ctx, struct client *cl, struct str json)
 
 		jsonw_str(out, STR("ok"));
 		client_frame_end(cl);
+		client_done(cl);
+		return;
+	}
+	if (str_eq(json, STR("\"mute\""))) {
 		client_done(cl);
 		return;
 	}
@@ -149,15 +153,23 @@ static const char *read_frame(struct world *w, int fd)
 	}
 }
 
-static void send_request(int fd, const char *json)
+static void send_requests(int fd, const char *json, unsigned int n)
 {
 	cleanup_(buf_cleanup) struct buf b = { 0 };
 
-	buf_init(&b, 4096);
-	size_t at = control_frame_begin(&b);
-	buf_add_str(&b, str_of(json));
-	control_frame_end(&b, at, 4000);
+	buf_init(&b, 65536);
+	while (n-- > 0) {
+		size_t at = control_frame_begin(&b);
+
+		buf_add_str(&b, str_of(json));
+		control_frame_end(&b, at, 4000);
+	}
 	CHECK_INT(send(fd, b.data, b.len, MSG_NOSIGNAL), b.len);
+}
+
+static void send_request(int fd, const char *json)
+{
+	send_requests(fd, json, 1);
 }
 
 static void answers_requests_one_after_the_other(void)
@@ -175,6 +187,28 @@ static void answers_requests_one_after_the_other(void)
 	CHECK_INT(w.requests, 3);
 	CHECK_INT(w.uid, geteuid());
 	(void)close(fd);
+	world_done(&w);
+}
+
+/* More requests than one turn of the loop serves: others come in between. */
+static void a_flood_leaves_room_for_others(void)
+{
+	struct server_limits limits = limits_long();
+	struct world w;
+
+	world_init(&w, &limits);
+	int flood = connect_to(&w);
+	int other = connect_to(&w);
+	for (int i = 0; i < 2; i++)
+		CHECK_INT(loop_run_once(w.loop, 5), 0);
+	send_requests(flood, "\"mute\"", 5000);
+	send_request(other, "\"slow\"");
+	CHECK_INT(loop_run_once(w.loop, 5), 0);
+	CHECK(w.busy != NULL);
+	CHECK(w.requests < 1000);
+	run_until(&w, &w.requests, 5001);
+	(void)close(flood);
+	(void)close(other);
 	world_done(&w);
 }
 
@@ -407,6 +441,7 @@ static void a_client_that_leaves_ends_its_command(void)
 }
 
 TEST_MAIN({ "answers_requests_one_after_the_other", answers_requests_one_after_the_other },
+	  { "a_flood_leaves_room_for_others", a_flood_leaves_room_for_others },
 	  { "takes_a_request_in_pieces", takes_a_request_in_pieces },
 	  { "waits_with_the_next_while_one_runs", waits_with_the_next_while_one_runs },
 	  { "ends_a_client_that_breaks_the_protocol", ends_a_client_that_breaks_the_protocol },
