@@ -88,6 +88,8 @@ static const struct {
 				   "agentd a SIGHUP." },
 	{ "no active supplementary event provider",
 	  "Section \"audit\" says what keeps the audit records away." },
+	{ "audit rules missing", "Row audit_rules_missing of section \"audit\" says which and why. "
+				 "A restart of agentd loads again what others deleted." },
 	{ "audit backlog lost events", "Raise audit.backlog_limit, or give the host more time: "
 				       "section \"audit\" counts them." },
 	{ "event queue overflow", "More happens than the journal takes: section \"audit\", row "

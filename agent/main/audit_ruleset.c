@@ -256,14 +256,16 @@ static const char *why(const struct audit_ruleset *s, const struct entry *e)
 
 void audit_ruleset_report(const struct audit_ruleset *s, struct audit_report *r)
 {
-	uint32_t missing = 0, total;
+	uint32_t missing = 0, waiting = 0, total;
 
 	if (s->wanted == NULL)
 		return;
-	r->rules_wanted = (uint32_t)s->wanted->n;
-	for (size_t i = 0; i < s->wanted->n; i++)
+	for (size_t i = 0; i < s->wanted->n; i++) {
 		missing += s->entries[i].fate != FATE_LOADED;
-	r->rules_loaded = r->rules_wanted - missing;
+		waiting += s->entries[i].fate == FATE_WAITS;
+	}
+	r->rules_wanted = (uint32_t)s->wanted->n - waiting;
+	r->rules_loaded = (uint32_t)s->wanted->n - missing;
 	total = r->n_missing + missing + (s->wanted->n_refused > 0);
 
 	for (size_t i = 0; i < s->wanted->n; i++) {

@@ -44,8 +44,13 @@ static bool has_records(const struct pipeline_state *s, const struct audit_repor
 static void put_issues(struct buf *out, const struct pipeline_state *s,
 		       const struct audit_report *report, const struct licence *licence)
 {
-	if (plan_allows(licence, FEATURE_AUDIT) && !has_records(s, report))
+	bool is_owed = plan_allows(licence, FEATURE_AUDIT);
+
+	if (is_owed && !has_records(s, report))
 		health_put_str(out, HEALTH_ISSUES, STR("no active supplementary event provider"));
+	/* Deleted by others or refused: records come, but not those of what happens. */
+	if (is_owed && report != NULL && report->rules_loaded < report->rules_wanted)
+		health_put_str(out, HEALTH_ISSUES, STR("audit rules missing"));
 	if (s->has_loss)
 		health_put_str(out, HEALTH_ISSUES, STR("audit backlog lost events"));
 	if (s->has_overflow)

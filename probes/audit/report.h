@@ -27,7 +27,7 @@ struct audit_report {
 	uint32_t backlog_wait_time;	   /* in 1/HZ */
 	uint32_t backlog_wait_time_actual; /* since boot, in 1/HZ; kernel >= 5.9 */
 
-	uint32_t rules_wanted; /* own rules of the profile */
+	uint32_t rules_wanted; /* own rules of the profile whose path exists */
 	uint32_t rules_loaded; /* those of them the kernel has */
 
 	/* "TOPIC: RULE: why", one for each own rule the kernel does not have. */

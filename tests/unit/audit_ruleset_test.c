@@ -114,6 +114,25 @@ static void what_others_added_is_not_ours(void)
 	fixture_close(&f);
 }
 
+/* A rule for a path that is not there is none too few; one that is refused is. */
+static void what_waits_for_its_path_is_not_missing(void)
+{
+	struct fixture f;
+
+	fixture_open(&f);
+	const uint32_t all = report_of(&f).rules_wanted;
+
+	reply(&f, -ENOENT, false);
+	reply(&f, -EINVAL, false);
+	for (uint32_t i = 2; i < all; i++)
+		reply(&f, 0, false);
+	CHECK_INT(sync_once(&f), 0);
+	CHECK_INT(report_of(&f).rules_wanted, all - 1);
+	CHECK_INT(report_of(&f).rules_loaded, all - 2);
+	CHECK_INT(report_of(&f).n_missing, 2);
+	fixture_close(&f);
+}
+
 /* The answer to an addition is lost, but the rule is in the kernel. */
 static void a_lost_answer_leaves_the_rule_ours(void)
 {
@@ -174,5 +193,6 @@ static void a_symbolic_link_is_not_called_watched(void)
 
 TEST_MAIN({ "adds_what_is_wanted", adds_what_is_wanted },
 	  { "what_others_added_is_not_ours", what_others_added_is_not_ours },
+	  { "what_waits_for_its_path_is_not_missing", what_waits_for_its_path_is_not_missing },
 	  { "a_lost_answer_leaves_the_rule_ours", a_lost_answer_leaves_the_rule_ours },
 	  { "a_symbolic_link_is_not_called_watched", a_symbolic_link_is_not_called_watched })

@@ -78,6 +78,21 @@ static void says_why_there_are_no_records(void)
 	CHECK(has(HEALTH_ISSUES, NO_PROVIDER));
 }
 
+static void a_missing_rule_is_an_issue(void)
+{
+	struct pipeline_state s = { .mode = AUDIT_MODE_UNICAST };
+	struct audit_report r = { .enabled = 1, .rules_wanted = 3, .rules_loaded = 3 };
+
+	put(&s, &r, true);
+	CHECK(!has(HEALTH_ISSUES, "audit rules missing"));
+	r.rules_loaded = 2;
+	put(&s, &r, true);
+	CHECK(has(HEALTH_ISSUES, "audit rules missing"));
+	CHECK(has(HEALTH_EVENTS_SUBSYSTEM, "auditd")); /* records of the others arrive */
+	put(&s, &r, false);
+	CHECK(!has(HEALTH_ISSUES, "audit rules missing")); /* nothing is owed */
+}
+
 static void loss_is_an_issue(void)
 {
 	struct pipeline_state s = { .mode = AUDIT_MODE_UNICAST,
@@ -105,4 +120,5 @@ static void loss_is_an_issue(void)
 }
 
 TEST_MAIN({ "says_why_there_are_no_records", says_why_there_are_no_records },
+	  { "a_missing_rule_is_an_issue", a_missing_rule_is_an_issue },
 	  { "loss_is_an_issue", loss_is_an_issue })
