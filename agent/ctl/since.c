@@ -3,6 +3,9 @@
 
 #include <time.h>
 
+/* 2^53 microseconds, the most that a request carries, end in 2255. */
+#define YEAR_MAX 2254
+
 static int parse_age(struct str text, uint64_t now_us, uint64_t *ret_us)
 {
 	static const struct {
@@ -20,9 +23,9 @@ static int parse_age(struct str text, uint64_t now_us, uint64_t *ret_us)
 				  UINT64_C(4000000000), &n);
 		if (r < 0)
 			return r;
-		uint64_t age_us = n * units[i].seconds * USEC_PER_SEC;
+		uint64_t age_s = n * units[i].seconds;
 		/* Older than the epoch is as old as can be. */
-		*ret_us = age_us < now_us ? now_us - age_us : 0;
+		*ret_us = age_s < now_us / USEC_PER_SEC ? now_us - age_s * USEC_PER_SEC : 0;
 		return 0;
 	}
 	return -EINVAL;
@@ -57,7 +60,7 @@ static int take_date(struct str *s, struct tm *tm)
 {
 	int year;
 	int month;
-	int r = take_number(s, 4, 1970, 9999, &year);
+	int r = take_number(s, 4, 1970, YEAR_MAX, &year);
 
 	if (r == 0 && !take_char(s, '-'))
 		return -EINVAL;
@@ -155,11 +158,13 @@ static int parse_stamp(struct str text, uint64_t *ret_us)
 	if (text.n > 0)
 		return -EINVAL;
 	bool is_leap_second = tm.tm_sec == 60;
+	if (is_leap_second)
+		tm.tm_sec = 59;
 	time_t at = has_zone ? timegm(&tm) : mktime(&tm);
 	/* February the 30th has become another day. */
-	if (tm.tm_mday != day && !is_leap_second)
+	if (tm.tm_mday != day)
 		return -ERANGE;
-	at -= east_s;
+	at += is_leap_second - east_s;
 	if (at < 0)
 		return -ERANGE;
 	*ret_us = (uint64_t)at * USEC_PER_SEC + fraction_us;

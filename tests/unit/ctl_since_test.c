@@ -25,6 +25,7 @@ static void ages_count_back_from_now(void)
 	CHECK_INT(parse("1d"), NOW_US - 86400 * USEC_PER_SEC);
 	CHECK_INT(parse("2w"), NOW_US - 1209600 * USEC_PER_SEC);
 	CHECK_INT(parse("4000000000w"), 0); /* before 1970 */
+	CHECK_INT(parse("30500569w"), 0);   /* 2^64 microseconds and a little */
 }
 
 static void dates_are_rfc_3339(void)
@@ -68,6 +69,8 @@ static void refuses_the_rest(void)
 		"2023-13-01",
 		"2023-00-01",
 		"2023-02-30",
+		"2023-02-30T10:00:60Z",
+		"2255-01-01",
 		"2023-02-29T00:00:00Z",
 		"2023-11-14T",
 		"2023-11-14T24:00:00Z",
