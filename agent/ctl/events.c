@@ -14,7 +14,6 @@
 
 #define LIMIT_MAX 1000000000u
 #define LIMIT_DEFAULT 1000u
-#define REQUEST_MAX 1024u
 #define FLUSH_BYTES ((size_t)64 * 1024)
 
 enum { OPT_FOLLOW, OPT_SINCE, OPT_TABLE, OPT_LIMIT };
@@ -110,10 +109,13 @@ static int events_run(struct ctl *c, const struct ctl_args *a)
 	cleanup_(buf_cleanup) struct buf request = { 0 };
 	const struct exchange x = { .begin = events_begin, .rows = events_rows, .ctx = c };
 
-	buf_init(&request, REQUEST_MAX);
+	buf_init(&request, CONTROL_REQUEST_MAX);
 	int r = request_format(c, a, &request);
 	if (r != 0)
 		return r;
+	if (buf_error(&request) != 0)
+		return ctl_fail(c, CONTROL_USAGE, "a request has at most %zu bytes",
+				CONTROL_REQUEST_MAX);
 	return exchange_run(c, buf_str(&request), &x);
 }
 
