@@ -221,6 +221,18 @@ static int take_operand(struct parser *p, const char *word)
 	return 0;
 }
 
+bool ctl_line_wants_json(int argc, char *const *argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--output=json") == 0)
+			return true;
+		if (strcmp(argv[i], "--output") == 0 && i + 1 < argc &&
+		    strcmp(argv[i + 1], "json") == 0)
+			return true;
+	}
+	return false;
+}
+
 int ctl_line_parse(int argc, char *const *argv, struct ctl_line *ret_line, struct diag *diag)
 {
 	struct ctl_line line = { 0 };

@@ -18,5 +18,9 @@ struct ctl_line {
 must_check int ctl_line_parse(int argc, char *const *argv, struct ctl_line *ret_line,
 			      struct diag *diag);
 
+/* Does the line ask for JSON? Also of one that ctl_line_parse() refuses: errors are
+ * said in the form that was asked for. */
+bool ctl_line_wants_json(int argc, char *const *argv);
+
 /* The command of that name, or NULL. */
 const struct ctl_command *ctl_command_find(const char *name);

@@ -16,7 +16,7 @@
 #define CTL_OUT_MAX ((size_t)64 * 1024 * 1024)
 
 struct ctl {
-	const char *program; /* as it was called: agentctl or mdatp */
+	const char *program; /* as it was called: "agentctl" or "mdatp" */
 	struct paths paths;
 	bool is_json;
 	int columns; /* of the terminal; 0: output is not one, nothing is cut */

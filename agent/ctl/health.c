@@ -35,7 +35,10 @@ static int print_field(struct ctl *c, const struct view *v, const char *name)
 static int print_feature(struct ctl *c, const struct view *v, const char *feature)
 {
 	if (strcmp(feature, "help") == 0) {
-		view_add_section_names(v, &c->out);
+		if (c->is_json)
+			view_add_section_names_json(v, &c->out);
+		else
+			view_add_section_names(v, &c->out);
 		return 0;
 	}
 	if (!view_has_section(v, feature) || strcmp(feature, "main") == 0) {

@@ -181,6 +181,17 @@ void view_add_section_names(const struct view *v, struct buf *out)
 	}
 }
 
+void view_add_section_names_json(const struct view *v, struct buf *out)
+{
+	buf_add_str(out, STR("{\"$type\":\"getHealthFeaturesResult\",\"features\":["));
+	for (size_t i = 1; i < v->n_sections; i++) {
+		if (i > 1)
+			buf_add_char(out, ',');
+		text_add_quoted(out, str_of(v->sections[i]));
+	}
+	buf_add_str(out, STR("]}"));
+}
+
 /* Epoch milliseconds as "Apr 10, 2024 at 01:34:28 PM" in the local time zone. */
 static void add_time(struct str ms, struct buf *out)
 {

@@ -29,6 +29,9 @@ bool view_has_section(const struct view *v, const char *section);
 /* The names of all sections but main, one a line. */
 void view_add_section_names(const struct view *v, struct buf *out);
 
+/* {"$type":"getHealthFeaturesResult","features":[their names...]} */
+void view_add_section_names_json(const struct view *v, struct buf *out);
+
 /* "key : value" lines of a section, without the rows that are not for the table. */
 void view_add_table(const struct view *v, const char *section, struct buf *out);
 

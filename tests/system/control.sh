@@ -45,6 +45,13 @@ check "an unknown field exits 7" exits 7 ctl health --field nothing
 check "an unknown feature exits 2" exits 2 ctl health --details nothing
 check "an unknown command exits 2" exits 2 ctl heatlh
 check "and names the one that was meant" grep -q 'did you mean "health"' "$work/err"
+json_says() { # FILTER VALUE COMMAND...: whatever the exit status
+	local filter=$1 wanted=$2
+	shift 2
+	same "$("$@" 2>/dev/null | jq -r "$filter")" "$wanted"
+}
+check "a wrong command line is told in JSON too" json_says .code 2 ctl heatlh --output json
+check "so are the features" json_says '.features[0]' issues ctl health --details help --output json
 check "an unhealthy agent exits 9 when asked to" exits 9 ctl health --exit-code
 check "no agent exits 4" exits 4 "$work/agentctl" --prefix /nonexistent health
 check "and says so" grep -q 'Could not connect to the daemon' "$work/err"
@@ -57,6 +64,10 @@ check "root reads events" within 5 eval 'ctl events | grep -q "probe one"'
 check "a query answers" same "$(ctl hunt --output json 'SELECT count(*) AS n FROM DeviceProcessEvents')" '[{"n":1}]'
 check "an error in a query is told" exits 1 ctl hunt 'SELECT nothing'
 check "a query cannot write" exits 1 ctl hunt 'DELETE FROM events'
+check "a table with a long name is no other error" exits 2 ctl events --table "$(printf 'x%.0s' {1..5000})"
+check "and is named" grep -q 'table must be' "$work/err"
+nowhere() { not ctl events <&- >&- 2>"$work/err" && grep -q 'cannot write the output' "$work/err"; }
+check "closed descriptors are told, also where the socket would take their place" nowhere
 put 1 "$(printf 'probe \033]0;owned\007')"
 no_escapes() { ctl events | grep -q 'x1b]0;owned' && ! ctl events | grep -q "$(printf '\033')"; }
 check "what an attacker typed does not reach the terminal" no_escapes

@@ -5,6 +5,8 @@
 
 #define WORDS_MAX 16
 
+static bool wants_json; /* the line that was parsed last */
+
 /* Parses a line split at blanks; '_' stands for an empty word. */
 static int parse(const char *text, struct ctl_line *line, struct diag *diag)
 {
@@ -23,6 +25,7 @@ static int parse(const char *text, struct ctl_line *line, struct diag *diag)
 		argv[argc] = strcmp(p, "_") == 0 ? empty : p;
 		p = blank == NULL ? NULL : blank + 1;
 	}
+	wants_json = ctl_line_wants_json(argc, argv);
 	return ctl_line_parse(argc, argv, line, diag);
 }
 
@@ -120,6 +123,20 @@ static void refuses_with_one_clear_line(void)
 	    "unknown command");
 }
 
+static void sees_the_form_of_a_line_it_refuses(void)
+{
+	bad("agentctl heatlh --output json", "unknown command");
+	CHECK(wants_json);
+	bad("agentctl --output=json --fast", "unknown option");
+	CHECK(wants_json);
+	bad("agentctl heatlh --output table", "unknown command");
+	CHECK(!wants_json);
+	bad("agentctl heatlh --output", "unknown command");
+	CHECK(!wants_json);
+	bad("agentctl heatlh -- --output json", "unknown command");
+	CHECK(!wants_json);
+}
+
 static void suggests_only_what_is_close(void)
 {
 	static const char *const names[] = { "health", "hunt", "-f" };
@@ -147,5 +164,6 @@ TEST_MAIN({ "finds_commands_and_options", finds_commands_and_options },
 	  { "takes_values_that_may_be_left_out", takes_values_that_may_be_left_out },
 	  { "takes_operands", takes_operands },
 	  { "refuses_with_one_clear_line", refuses_with_one_clear_line },
+	  { "sees_the_form_of_a_line_it_refuses", sees_the_form_of_a_line_it_refuses },
 	  { "suggests_only_what_is_close", suggests_only_what_is_close },
 	  { "every_row_is_complete", every_row_is_complete })

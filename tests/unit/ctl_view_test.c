@@ -121,6 +121,10 @@ static void sections_are_listed(void)
 	buf_init(&b, 65536);
 	view_add_section_names(v, &b);
 	CHECK_STR(buf_cstr(&b), "zoo\nant\n");
+	buf_clear(&b);
+	view_add_section_names_json(v, &b);
+	CHECK_STR(buf_cstr(&b), "{\"$type\":\"getHealthFeaturesResult\","
+				"\"features\":[\"zoo\",\"ant\"]}");
 	CHECK(view_has_section(v, "zoo") && !view_has_section(v, "zo"));
 	CHECK_STRN(view_text(v, "hidden"), "h");
 	CHECK_STRN(view_text(v, "org_id"), "");
