@@ -7,8 +7,8 @@
 #include "agent/base/jsonr.h"
 #include "agent/ctl/text.h"
 
-#define NARROW 120 /* columns below which times lose their year and cells are small */
-#define DETAILS_MIN 20u
+#define NARROW 120	/* columns below which times lose their year and cells are small */
+#define DETAILS_MIN 16u /* with the columns before them 77: fits the usual 80 */
 #define LINE_BYTES_MAX ((size_t)256 * 1024)
 #define GAP "  "
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctl/event_row.h"
 
+#include <stdio.h>
 #include <time.h>
 
+#include "agent/ctl/text.h"
 #include "tests/test.h"
 
 #define TS "\"ts\":1777629600123456,"
@@ -79,6 +81,21 @@ static void a_terminal_gets_lines_of_its_width(void)
 		  "a-program-wit\xe2\x80\xa6  /a/very/long/path/with/many/\xe2\x80\xa6\n");
 }
 
+static void no_line_is_wider_than_a_usual_terminal(void)
+{
+	cleanup_(buf_cleanup) struct buf b = { 0 };
+	char json[512];
+
+	buf_init(&b, 4096);
+	(void)snprintf(json, sizeof(json),
+		       "{" TS "\"Table\":\"DeviceProcessEvents\",\"ActionType\":\"%040d\","
+		       "\"FileName\":\"%040d\",\"AccountName\":\"%040d\","
+		       "\"ProcessCommandLine\":\"%0200d\"}",
+		       0, 0, 0, 0);
+	for (int columns = 77; columns <= 200; columns++)
+		CHECK_INT(text_width(str_of(row(&b, json, columns))) - 1, columns);
+}
+
 static void attackers_words_stay_words(void)
 {
 	cleanup_(buf_cleanup) struct buf b = { 0 };
@@ -111,6 +128,7 @@ static void bears_what_is_strange_and_refuses_what_is_broken(void)
 
 TEST_MAIN({ "each_kind_says_what_matters", each_kind_says_what_matters },
 	  { "a_terminal_gets_lines_of_its_width", a_terminal_gets_lines_of_its_width },
+	  { "no_line_is_wider_than_a_usual_terminal", no_line_is_wider_than_a_usual_terminal },
 	  { "attackers_words_stay_words", attackers_words_stay_words },
 	  { "bears_what_is_strange_and_refuses_what_is_broken",
 	    bears_what_is_strange_and_refuses_what_is_broken })
