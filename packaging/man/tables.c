@@ -81,7 +81,7 @@ static void settings_table(void)
 			(void)printf("A string of at most %" PRIu64 " bytes.\n", s->max);
 			break;
 		}
-		(void)printf("Default:\n.Cm %s .\n", s->text[0] != '\0' ? s->text : "\"\"");
+		(void)printf("Default:\n.Cm %s .\n", s->text[0] != '\0' ? s->text : "\\(dq\\(dq");
 	}
 	list_end();
 }
