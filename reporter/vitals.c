@@ -52,6 +52,13 @@ void vitals_facts(void *ctx, struct beacon_facts *f)
 	};
 }
 
+/* The endpoint is there and speaks the protocol, but not with us: the device is
+ * revoked, or was not let in. */
+static bool is_refused(const struct reporter *r, const struct session_stats *st)
+{
+	return st->last_status == 401 || st->last_status == 403 || r->ship_error[0] != '\0';
+}
+
 static void health_issues(struct reporter *r, const struct session_stats *st, struct buf *out)
 {
 	enum licence_state state = onboarder_licence(r->onboarder)->state;
@@ -69,6 +76,8 @@ static void health_issues(struct reporter *r, const struct session_stats *st, st
 	if (st->failing_since_ns != 0 && (now_ns - st->failing_since_ns >= UNREACHABLE_NS ||
 					  st->failing_count >= UNREACHABLE_COUNT))
 		health_put_str(out, HEALTH_ISSUES, STR("reporter cannot reach cloud"));
+	if (is_refused(r, st))
+		health_put_str(out, HEALTH_ISSUES, STR("cloud refuses this device"));
 	if (offset_ms > CLOCK_SKEW_MS || offset_ms < -CLOCK_SKEW_MS)
 		health_put_str(out, HEALTH_ISSUES, STR("clock skew"));
 }

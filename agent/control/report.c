@@ -100,6 +100,9 @@ static const struct {
 	{ "journal", "Section \"journal\" has the state; look for a full or failing disk." },
 	{ "reporter cannot reach cloud", "Events wait in the journal. Section \"reporter\" has the "
 					 "last error; check name, route and proxy." },
+	{ "cloud refuses this device",
+	  "Row cloud_state of section \"reporter\" has its words. Events wait in the journal; ask "
+	  "who runs the endpoint, or onboard the host with a new file." },
 	{ "conflicting application", "That program owns the kernel's audit queue; the agent "
 				     "listens beside it." },
 };

@@ -127,6 +127,11 @@ check "agentctl never hangs" hangs_not
 kill -CONT "$(role_pid control)"
 wait $follower # it did not hang either
 
+# A cloud that answers, but not to this device.
+sqlite3 -cmd '.timeout 5000' "$CLOUD/cloud.db" "UPDATE certificates SET revoked = strftime('%s', 'now') * 1000000"
+kill -KILL "$(role_pid reporter)" # the next one asks at once
+check "a device that the cloud has revoked is not healthy" within 30 has_issue 'cloud refuses this device'
+
 # Onboarding and offboarding.
 check "a file that is none is refused" exits 1 ctl onboard /etc/passwd
 check "and none is told" exits 7 ctl onboard /nonexistent
