@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <openssl/x509v3.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "agent/base/fs.h"
@@ -270,6 +271,42 @@ static void refuses_other_requests(void)
 	EVP_PKEY_free(rsa);
 }
 
+/* Without a terminal OpenSSL asks for a pass-phrase at standard input: whoever sends a
+ * request that says it is encrypted must not make the server wait there. */
+static void asks_for_no_pass_phrase(void)
+{
+	static const char encrypted[] =
+		"-----BEGIN CERTIFICATE REQUEST-----\n"
+		"Proc-Type: 4,ENCRYPTED\n"
+		"DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+		"MIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIBMIIB\n"
+		"-----END CERTIFICATE REQUEST-----\n";
+	static const char words[] = "secret\n";
+	int status = 0;
+	int fds[2];
+	pid_t pid;
+
+	CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
+	CHECK(write(fds[1], words, sizeof(words) - 1) == (ssize_t)sizeof(words) - 1);
+	pid = fork();
+	if (pid == 0) {
+		struct pki_csr *csr = NULL;
+		int unread = 0;
+
+		(void)setsid();
+		(void)dup2(fds[0], STDIN_FILENO);
+		if (pki_csr_parse(STR(encrypted), &csr, NULL) != -EINVAL ||
+		    ioctl(STDIN_FILENO, FIONREAD, &unread) < 0)
+			_exit(2);
+		_exit(unread == (int)sizeof(words) - 1 ? 0 : 1);
+	}
+	CHECK(pid > 0);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 static void knows_a_key_again(void)
 {
 	cleanup_(pki_csr_cleanup) struct pki_csr *a = NULL;
@@ -293,5 +330,6 @@ TEST_MAIN({ "makes_all_and_loads_it_again", makes_all_and_loads_it_again },
 	  { "signs_with_the_leaf", signs_with_the_leaf },
 	  { "issues_device_certificates", issues_device_certificates },
 	  { "refuses_other_requests", refuses_other_requests },
+	  { "asks_for_no_pass_phrase", asks_for_no_pass_phrase },
 	  { "knows_a_key_again", knows_a_key_again },
 	  { "keeps_its_files_private", keeps_its_files_private })
