@@ -10,8 +10,9 @@
 
 #define ROW_MAX (64u * 1024u)
 
-/* Bytes of an event's summary in the table. */
-#define SUMMARY_MAX 160u
+/* Bytes of one value in the table: a line of an event may be nearly all one value, and
+ * eight times as long when escaped. */
+#define VALUE_MAX 160u
 
 struct listing {
 	struct buf text; /* one row */
@@ -26,11 +27,20 @@ static int json_row(void *ctx, const struct store_event_info *e)
 											    : -EIO;
 }
 
+static void value_add(struct buf *out, struct str s)
+{
+	struct str shown = { .p = s.p, .n = utf8_cut(s, VALUE_MAX) };
+
+	buf_add_escaped(out, shown);
+	if (shown.n < s.n)
+		buf_add_str(out, STR("..."));
+}
+
 static void column_add(struct buf *out, struct str s, size_t width)
 {
 	size_t start = out->len;
 
-	buf_add_escaped(out, s);
+	value_add(out, s);
 	while (buf_error(out) == 0 && out->len - start < width)
 		buf_add_char(out, ' ');
 	buf_add_str(out, STR("  "));
@@ -39,7 +49,6 @@ static void column_add(struct buf *out, struct str s, size_t width)
 static int table_row(void *ctx, const struct store_event_info *e)
 {
 	struct listing *l = ctx;
-	struct str summary = e->summary;
 	char at[CLOCK_TEXT_SIZE];
 	int r;
 
@@ -48,15 +57,12 @@ static int table_row(void *ctx, const struct store_event_info *e)
 			     "ACTION", "SUMMARY");
 	l->is_first = false;
 	clock_format_utc(e->ts_us, at);
-	summary.n = utf8_cut(summary, SUMMARY_MAX);
 	buf_clear(&l->text);
 	column_add(&l->text, str_of(at), 0);
 	column_add(&l->text, e->hostname, 16);
 	column_add(&l->text, e->table, 19);
 	column_add(&l->text, e->action, 18);
-	buf_add_escaped(&l->text, summary);
-	if (summary.n < e->summary.n)
-		buf_add_str(&l->text, STR("..."));
+	value_add(&l->text, e->summary);
 	buf_add_char(&l->text, '\n');
 	r = buf_error(&l->text);
 	if (r < 0)

@@ -341,6 +341,11 @@ check "--table shows actions this build does not know" same "$("$cloudd" events 
 check "--since" same "$("$cloudd" events --data "$data" --since 2025-10-09T08:53:19.989013Z --table DeviceProcessEvents --count)" 2
 check "an unknown device is said" same "$(status_of "$cloudd" events --data "$data" --device nobody)" 1
 check "the hunting views are there" same "$(sqlite3 "$data/cloud.db" "select count(*), min(DeviceName) from DeviceProcessEvents where ProcessCommandLine='/bin/true 99'" | tr -d '\033')" "1|web-[31m1"
+key v; csr v
+enrol v 8f0c0000-0000-4000-8000-00000000001b >"$work/status"
+{ printf '%s}\n{"seq":1,"ts":1,"mono":1,"Table":"DeviceEvents","ActionType":"' "$header"; printf '%60000s' '' | tr ' ' '\177'; printf '"}\n'; } >"$work/wide"
+check "an event whose action fills its line is taken" posted 200 - v 1 1 1 1 "$work/wide"
+check "... and does not end the table" same "$(status_of "$cloudd" events --data "$data" --device "$(cat "$work/v.id")")" 0
 
 # ---- deadlines ----
 late() { req - GET /healthz >/dev/null && [ "$(answer .late_connections)" -ge 1 ]; }
