@@ -130,6 +130,15 @@ static int rows_add(struct store *s, int64_t device, const struct batch *b, uint
 	return n;
 }
 
+/* How many losses of a range that ends above the cursor are new: it may come again
+ * grown, after an answer that was lost, and what stands below is counted already. */
+static uint64_t dropped_new(const struct batch_dropped *d, uint64_t cursor)
+{
+	uint64_t above = d->last - cursor;
+
+	return above < d->n ? above : d->n;
+}
+
 /* The losses above the cursor; *ret_n is how many events they stand for. */
 static int dropped_add(struct store *s, int64_t device, const struct batch *b, uint64_t cursor,
 		       uint64_t rx_us, uint64_t *ret_n)
@@ -156,7 +165,7 @@ static int dropped_add(struct store *s, int64_t device, const struct batch *b, u
 		r = db_run(stmt);
 		if (r < 0)
 			return r;
-		n += d->n;
+		n += dropped_new(d, cursor);
 	}
 	*ret_n = n;
 	return 0;

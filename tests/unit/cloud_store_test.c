@@ -305,6 +305,32 @@ static void lists_what_is_stored(void)
 	CHECK_INT(seen.n, 1);
 }
 
+static int see_dropped(void *ctx, const struct store_device_info *d)
+{
+	*(uint64_t *)ctx = d->dropped;
+	return 0;
+}
+
+/* The answer to 1..10 was lost; meanwhile the loss has grown. */
+static void counts_a_grown_loss_once(void)
+{
+	cleanup_(store_cleanup) struct store *s = store_make();
+	int64_t device = device_make(s, DEVICE);
+	struct batch_dropped dropped = { .kind = "file", .n = 10, .first = 1, .last = 10 };
+	struct batch b = { .range = { .epoch = 1, .first = 1, .last = 10 },
+			   .n_dropped = 1,
+			   .dropped = &dropped };
+	struct store_append done = { 0 };
+	uint64_t n = 0;
+
+	CHECK_INT(store_append(s, device, &b, 9000, &done), 0);
+	b.range.last = dropped.last = dropped.n = 25;
+	CHECK_INT(store_append(s, device, &b, 9000, &done), 0);
+	CHECK_INT(done.outcome, STORE_STORED);
+	CHECK_INT(store_devices_each(s, see_dropped, &n), 0);
+	CHECK_INT(n, 25);
+}
+
 static void is_read_beside_the_writer(void)
 {
 	cleanup_(store_cleanup) struct store *s = store_make();
@@ -360,6 +386,7 @@ TEST_MAIN({ "keeps_tenants_and_tokens", keeps_tenants_and_tokens },
 	  { "tells_conflicts_and_gaps", tells_conflicts_and_gaps },
 	  { "epochs_go_up", epochs_go_up }, { "devices_do_not_meet", devices_do_not_meet },
 	  { "undoes_one_job", undoes_one_job }, { "lists_what_is_stored", lists_what_is_stored },
+	  { "counts_a_grown_loss_once", counts_a_grown_loss_once },
 	  { "is_read_beside_the_writer", is_read_beside_the_writer },
 	  { "survives_reopening", survives_reopening },
 	  { "says_why_it_cannot_open", says_why_it_cannot_open })
