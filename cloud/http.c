@@ -408,20 +408,21 @@ static enum MHD_Result request_begin(struct http_request *r)
 	return MHD_YES;
 }
 
-/* More of the body. */
+/* More of the body. What a refused request brought is given back at once, not when the
+ * client has sent the rest: else a crowd that fills the budget together is refused together. */
 static void request_data(struct http_request *r, const char *data, size_t n)
 {
 	if (r->status != 0)
 		return;
 	if (n > r->body.max - r->body.len) {
 		fail(r, 413, "too_large", "the body is longer than this endpoint takes");
-		return;
+	} else if (http_charge(r, n)) {
+		buf_add(&r->body, data, n);
+		if (buf_error(&r->body) < 0)
+			fail(r, 503, "overloaded", "the server is short of memory");
 	}
-	if (!http_charge(r, n))
-		return;
-	buf_add(&r->body, data, n);
-	if (buf_error(&r->body) < 0)
-		fail(r, 503, "overloaded", "the server is short of memory");
+	if (r->status != 0)
+		http_body_drop(r);
 }
 
 /* Called with the headers, then with each part of the body, then with none, and

@@ -5,8 +5,8 @@ srcs += cloud/api.c cloud/api_error.c cloud/batch.c cloud/blob.c cloud/committer
         cloud/serve.c cloud/status.c cloud/url.c \
         cloud/store/db.c cloud/store/events.c cloud/store/list.c cloud/store/state.c
 
-tests += cloud_batch cloud_blob cloud_committer cloud_decode cloud_enrol_request cloud_options \
-         cloud_pki cloud_store cloud_url
+tests += cloud_batch cloud_blob cloud_committer cloud_decode cloud_enrol_request cloud_http \
+         cloud_options cloud_pki cloud_store cloud_url
 fuzz  += ingest enrol_request
 
 progs += sbin/cloudd
