@@ -2,6 +2,7 @@
 /* cloudd onboarding, cloudd offboarding. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/fs.h"
@@ -137,6 +138,17 @@ static int offboarding_body(const struct request *q, struct store *store, struct
 	return buf_error(body);
 }
 
+/* The file is made beside its name and renamed over it, which would turn /dev/null or
+ * /dev/stdout into a file. */
+static int out_check(const struct request *q, struct diag *diag)
+{
+	struct stat st;
+
+	if (lstat(q->out, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	return diag_set(diag, -EEXIST, "%s is there and is not a regular file", q->out);
+}
+
 static int file_make(const struct request *q, bool is_offboarding, struct diag *diag)
 {
 	cleanup_(store_cleanup) struct store *store = NULL;
@@ -147,7 +159,9 @@ static int file_make(const struct request *q, bool is_offboarding, struct diag *
 
 	buf_init(&body, BLOB_MAX);
 	buf_init(&file, BLOB_MAX);
-	r = store_open(q->data, STORE_WRITE, &store, diag);
+	r = out_check(q, diag);
+	if (r == 0)
+		r = store_open(q->data, STORE_WRITE, &store, diag);
 	if (r == 0)
 		r = pki_open(q->data, PKI_RENEW, q->now_us, &pki, diag);
 	if (r == 0)
