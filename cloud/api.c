@@ -119,6 +119,7 @@ static bool caller_find(struct api_call *call)
 	(void)pthread_mutex_lock(&api->reader_lock);
 	r = store_caller_find(api->reader, cert.serial, &call->caller);
 	(void)pthread_mutex_unlock(&api->reader_lock);
+	api->reader_error = r == -ENOENT ? 0 : r;
 	if (r < 0 && r != -ENOENT) {
 		fail(call, 503, "storage", "the server cannot read its state");
 		http_retry_after(call->http, STORAGE_RETRY_S);
@@ -191,6 +192,14 @@ static void on_handle(void *ctx, struct http_request *r)
 
 	(void)ctx;
 	call->route->handle(call);
+}
+
+int api_storage_error(struct api *api)
+{
+	struct committer_counters commits;
+
+	committer_counters(api->committer, &commits);
+	return commits.last_error != 0 ? commits.last_error : api->reader_error;
 }
 
 const struct http_ops api_ops = { .begin = on_begin, .handle = on_handle };

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "agent/base/jsonw.h"
 #include "cloud/committer.h"
@@ -24,7 +25,8 @@ struct api {
 	struct committer *committer;
 	struct store *reader; /* look-ups of all threads, one at a time */
 	pthread_mutex_t reader_lock;
-	const char *chain_pem; /* CA of device certificates */
+	atomic_int reader_error; /* of the last look-up, 0 when it could be made */
+	const char *chain_pem;	 /* CA of device certificates */
 	uint64_t started_ns;
 };
 
@@ -51,6 +53,9 @@ extern const struct http_ops api_ops; /* ctx is the struct api */
  * trace returns negative after api_fail(). bytes: roughly what is written. */
 void api_commit(struct api_call *call, size_t bytes,
 		int (*run)(struct api_call *call, struct store *store));
+
+/* What keeps the database from being written or read, 0 when nothing does. Any thread. */
+int api_storage_error(struct api *api);
 
 /* Begins an answer: a JSON object that the caller ends. */
 void api_reply_begin(struct api_call *call, unsigned int status, struct jsonw *ret_writer);

@@ -247,19 +247,17 @@ static int endpoint_write(const struct server *s, struct diag *diag)
 }
 
 /* The log belongs to this thread alone; what others meet, they count. */
-static void counters_log(struct server *s, struct http *http, struct committer *committer)
+static void counters_log(struct server *s, struct http *http, struct api *api)
 {
-	struct committer_counters commits;
 	struct http_counters counters;
+	int error = api_storage_error(api);
 
-	committer_counters(committer, &commits);
-	if (commits.last_error != s->storage_error) {
-		if (commits.last_error < 0)
-			log_error("nothing can be stored: %s",
-				  strerrordesc_np(-commits.last_error));
+	if (error != s->storage_error) {
+		if (error < 0)
+			log_error("nothing can be stored: %s", strerrordesc_np(-error));
 		else
 			log_info("storing works again");
-		s->storage_error = commits.last_error;
+		s->storage_error = error;
 	}
 	http_counters(http, &counters);
 	if (counters.late != s->late)
@@ -269,7 +267,7 @@ static void counters_log(struct server *s, struct http *http, struct committer *
 }
 
 static void wait_for_stop(struct server *s, const sigset_t *signals, struct http *http,
-			  struct committer *committer)
+			  struct api *api)
 {
 	const struct timespec second = { .tv_sec = 1 };
 
@@ -279,7 +277,7 @@ static void wait_for_stop(struct server *s, const sigset_t *signals, struct http
 		if (signo == SIGTERM || signo == SIGINT)
 			return;
 		http_sweep(http, clock_mono_ns());
-		counters_log(s, http, committer);
+		counters_log(s, http, api);
 	}
 }
 
@@ -320,7 +318,7 @@ static int serve(struct server *s, const sigset_t *signals, struct diag *diag)
 	if (r < 0)
 		return r;
 	log_info("cloudd %s serves %s at %s", AGENT_VERSION, s->data, s->public_url);
-	wait_for_stop(s, signals, http, committer);
+	wait_for_stop(s, signals, http, &api);
 	log_info("cloudd stops");
 	http_drain(http);
 	return 0;

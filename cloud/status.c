@@ -53,14 +53,15 @@ void heartbeat_handle(struct api_call *call)
 /* Touches no disk, so that it answers while the database waits for one. */
 void healthz_handle(struct api_call *call)
 {
+	bool is_well = api_storage_error(call->api) == 0;
 	struct committer_counters commits;
 	struct http_counters http;
 	struct jsonw w;
 
 	committer_counters(call->api->committer, &commits);
 	http_counters(http_server(call->http), &http);
-	api_reply_begin(call, commits.last_error == 0 ? 200 : 503, &w);
-	jsonw_kv_str(&w, "status", commits.last_error == 0 ? STR("ok") : STR("storage"));
+	api_reply_begin(call, is_well ? 200 : 503, &w);
+	jsonw_kv_str(&w, "status", is_well ? STR("ok") : STR("storage"));
 	jsonw_kv_u64(&w, "uptime_s", (clock_mono_ns() - call->api->started_ns) / NSEC_PER_SEC);
 	jsonw_kv_u64(&w, "connections", http.connections);
 	jsonw_kv_u64(&w, "requests", http.requests);

@@ -418,6 +418,14 @@ mount -o remount,size=64m "$work/full"
 check "with room again it goes on" posted 200 - f 1 $next $((next + 99)) 100 "$work/fill"
 check "... with no gap" same "$(stored)" "$(seq $((next + 99)))"
 check "... and healthz is well" said 200 - - GET /healthz
+
+# ---- a database that is damaged under a running server ----
+sqlite3 "$data/cloud.db" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
+dd if=/dev/urandom of="$data/cloud.db" bs=16384 seek=1 count=30 conv=notrunc status=none
+fill $((next + 100))
+check "a damaged database is refused as storage" posted 503 storage f 1 $((next + 100)) $((next + 199)) 100 "$work/fill"
+check "... and said in healthz" said 503 - - GET /healthz
+check "... and in the log" within 5 grep -q "nothing can be stored: Structure needs cleaning" "$work/cloudd.log"
 cloud_stop TERM
 umount "$work/full"
 finish
