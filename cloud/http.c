@@ -506,6 +506,36 @@ void http_resume(struct http_request *r)
 
 /* --- the server --- */
 
+/* libmicrohttpd must not be stopped while a request is suspended. */
+static void drain(struct http *h)
+{
+	struct timespec until = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += DRAIN_ANSWERS_S;
+	(void)pthread_mutex_lock(&h->lock);
+	h->is_stopping = true;
+	/* Commits end in any case; that a client takes its answer is only hoped for. */
+	while (h->suspended > 0)
+		(void)pthread_cond_wait(&h->idle, &h->lock);
+	while (h->live > 0 && pthread_cond_timedwait(&h->idle, &h->lock, &until) == 0)
+		;
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+void http_free(struct http *h)
+{
+	if (h == NULL)
+		return;
+	if (h->daemon != NULL) {
+		drain(h);
+		MHD_stop_daemon(h->daemon);
+	}
+	(void)pthread_cond_destroy(&h->idle);
+	(void)pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
 int http_new(const struct http_config *config, struct http **ret_http)
 {
 	struct http *h = calloc(1, sizeof(*h));
@@ -537,33 +567,6 @@ int http_new(const struct http_config *config, struct http **ret_http)
 	}
 	*ret_http = h;
 	return 0;
-}
-
-void http_drain(struct http *h)
-{
-	struct timespec until = { 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += DRAIN_ANSWERS_S;
-	(void)pthread_mutex_lock(&h->lock);
-	h->is_stopping = true;
-	/* Commits end in any case; that a client takes its answer is only hoped for. */
-	while (h->suspended > 0)
-		(void)pthread_cond_wait(&h->idle, &h->lock);
-	while (h->live > 0 && pthread_cond_timedwait(&h->idle, &h->lock, &until) == 0)
-		;
-	(void)pthread_mutex_unlock(&h->lock);
-}
-
-void http_free(struct http *h)
-{
-	if (h == NULL)
-		return;
-	if (h->daemon != NULL)
-		MHD_stop_daemon(h->daemon);
-	(void)pthread_cond_destroy(&h->idle);
-	(void)pthread_mutex_destroy(&h->lock);
-	free(h);
 }
 
 void http_counters(struct http *h, struct http_counters *ret_counters)

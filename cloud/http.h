@@ -62,10 +62,7 @@ struct http_counters {
 must_check int http_new(const struct http_config *config, struct http **ret_http);
 
 /* Refuses new requests, waits until none is suspended and, for two seconds at
- * most, until all are answered. */
-void http_drain(struct http *h);
-
-/* Ends all connections and threads; http_drain() comes first. NULL is allowed. */
+ * most, until all are answered; then ends all connections and threads. NULL is allowed. */
 void http_free(struct http *h);
 DEFINE_CLEANUP(struct http *, http, http_free)
 

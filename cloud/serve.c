@@ -320,7 +320,6 @@ static int serve(struct server *s, const sigset_t *signals, struct diag *diag)
 	log_info("cloudd %s serves %s at %s", AGENT_VERSION, s->data, s->public_url);
 	wait_for_stop(s, signals, http, &api);
 	log_info("cloudd stops");
-	http_drain(http);
 	return 0;
 }
 

@@ -2,11 +2,13 @@
 #include "cloud/http.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "agent/base/clock.h"
@@ -17,7 +19,8 @@
 
 #define BODY_MAX 1000u
 
-/* A server; a request for /hold takes nearly all of the budget and waits for the test. */
+/* A server; a request for /hold takes nearly all of the budget and waits for the test, or
+ * for a request for /release. */
 struct service {
 	struct blob_pki pki;
 	int listen_fd;
@@ -42,6 +45,8 @@ static void on_handle(void *ctx, struct http_request *r)
 	struct service *s = ctx;
 
 	buf_add_str(http_reply(r, 200), STR("{}"));
+	if (strcmp(http_path(r), "/release") == 0)
+		http_resume(s->held);
 	if (strcmp(http_path(r), "/hold") == 0 && http_charge(r, HTTP_BUDGET_BYTES - SPARE) &&
 	    http_suspend(r))
 		s->held = r;
@@ -60,24 +65,28 @@ static void listen_on_loopback(struct service *s)
 	s->port = ntohs(at.sin_port);
 }
 
-static void service_start(struct service *s)
+/* What there is before the server's threads: a test may fork. */
+static void service_prepare(struct service *s)
 {
-	static const struct http_ops ops = { .begin = on_begin, .handle = on_handle };
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *certificate;
-	char *key = NULL;
-	long n;
-
 	*s = (struct service){ 0 };
 	(void)sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	blob_pki_init(&s->pki, 30);
-	certificate = blob_pem(s->pki.leaf);
+	listen_on_loopback(s);
+}
+
+static void service_run(struct service *s)
+{
+	static const struct http_ops ops = { .begin = on_begin, .handle = on_handle };
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *certificate = blob_pem(s->pki.leaf);
+	char *key = NULL;
+	long n;
+
 	CHECK(bio != NULL &&
 	      PEM_write_bio_PrivateKey(bio, s->pki.leaf_key, NULL, NULL, 0, NULL, NULL) == 1);
 	CHECK(BIO_write(bio, "", 1) == 1);
 	n = BIO_get_mem_data(bio, &key);
 	CHECK(n > 1);
-	listen_on_loopback(s);
 	CHECK_INT(http_new(&(struct http_config){ .listen_fd = s->listen_fd,
 						  .certificate_pem = certificate,
 						  .key_pem = key,
@@ -91,9 +100,14 @@ static void service_start(struct service *s)
 	free(certificate);
 }
 
+static void service_start(struct service *s)
+{
+	service_prepare(s);
+	service_run(s);
+}
+
 static void service_stop(struct service *s)
 {
-	http_drain(s->http);
 	http_free(s->http);
 	(void)close(s->listen_fd);
 	blob_pki_done(&s->pki);
@@ -182,12 +196,17 @@ static const char *post(struct service *s, size_t n)
 #define CHECK_STATUS(answer, status) CHECK(strncmp(answer, "HTTP/1.1 " status, 12) == 0)
 
 /* Another request holds all but SPARE bytes until release(). */
+static void wait_for_held(struct service *s, uint64_t bytes)
+{
+	wait_for_bytes(s, HTTP_BUDGET_BYTES - SPARE + bytes);
+	while (s->held == NULL)
+		(void)sched_yield();
+}
+
 static void hold(struct service *s, struct client *ret_client)
 {
 	client_begin(s, "/hold", 0, ret_client);
-	wait_for_bytes(s, HTTP_BUDGET_BYTES - SPARE);
-	while (s->held == NULL)
-		(void)sched_yield();
+	wait_for_held(s, 0);
 }
 
 static void release(struct service *s, struct client *c)
@@ -286,6 +305,69 @@ static void cuts_who_is_late(void)
 	service_stop(&s);
 }
 
+/* What clients meet while the server stops; `go` ends when it begins to. */
+static void meet_the_stop(struct service *s, int go)
+{
+	struct client holder;
+	struct client late;
+	char answer[4096];
+	char status;
+
+	client_begin(s, "/hold", 0, &holder);
+	client_begin(s, "/release", 20, &late);
+	client_write(&late, body, 10);
+	CHECK(read(go, answer, 1) == 0);
+	do
+		status = post(s, 0)[sizeof("HTTP/1.1 ") - 1];
+	while (status == '2');
+	CHECK_INT(status, '5');
+	client_write(&late, body, 10);
+	client_end(&late, answer, sizeof(answer));
+	CHECK_STATUS(answer, "200");
+	client_end(&holder, answer, sizeof(answer));
+	CHECK_STATUS(answer, "200");
+}
+
+/* The client failed, and nobody releases what the server waits for. */
+static void on_alarm(int signo)
+{
+	static const char words[] = "# the stop does not end\nBail out!\n";
+
+	(void)signo;
+	(void)!write(STDOUT_FILENO, words, sizeof(words) - 1);
+	_exit(1);
+}
+
+/* A stop refuses what is new and waits for what somebody else works on. */
+static void stops_after_the_last_answer(void)
+{
+	struct service s;
+	int status = 1;
+	int go[2];
+	pid_t pid;
+
+	service_prepare(&s);
+	(void)sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
+	CHECK(pipe2(go, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(go[1]);
+		meet_the_stop(&s, go[0]);
+		_exit(0);
+	}
+	CHECK(pid > 0);
+	service_run(&s);
+	wait_for_held(&s, 10);
+	(void)close(go[1]);
+	(void)alarm(test_patience_ms() / 1000 + 1);
+	service_stop(&s);
+	(void)alarm(0);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+	(void)close(go[0]);
+}
+
 TEST_MAIN({ "keeps_bodies_within_the_budget", keeps_bodies_within_the_budget },
 	  { "gives_a_refused_body_back", gives_a_refused_body_back },
-	  { "refuses_long_bodies", refuses_long_bodies }, { "cuts_who_is_late", cuts_who_is_late })
+	  { "refuses_long_bodies", refuses_long_bodies }, { "cuts_who_is_late", cuts_who_is_late },
+	  { "stops_after_the_last_answer", stops_after_the_last_answer })
