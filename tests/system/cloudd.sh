@@ -167,6 +167,9 @@ check "the same request again is the same device" same "$(enrol a 8f0c0000-0000-
 check "... with the same certificate" cmp "$work/a.pem" "$work/a.first"
 check "the machine with another key is refused" same "$(enrol b 8f0c0000-0000-4000-8000-00000000000a) $(answer .error.code)" "409 device_exists"
 check "another machine enrols" same "$(enrol b 8f0c0000-0000-4000-8000-00000000000b)" 201
+"$cloudd" onboarding --data "$data" --out "$work/short.json" >/dev/null
+sqlite3 "$data/cloud.db" "UPDATE tokens SET expires=1 WHERE created=(SELECT max(created) FROM tokens)"
+check "a token that has expired is refused" same "$(enrol b 8f0c0000-0000-4000-8000-00000000000c "$(blob "$work/short.json" enroll_token)") $(answer .error.code)" "401 token_expired"
 check "a wrong token is refused" same "$(enrol b 8f0c0000-0000-4000-8000-00000000000c "$(printf %064d 0)") $(answer .error.code)" "401 bad_token"
 "$cloudd" onboarding --data "$data" --out "$work/once.json" --uses 1 >/dev/null
 once=$(blob "$work/once.json" enroll_token)
@@ -190,6 +193,13 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyou
 check "another CA's certificate: refused" said 401 bad_certificate other POST "/v1/devices/$a/events" -d x
 cp "$work/a.key" "$work/forged.key"
 openssl x509 -req -in "$work/a.csr" -CA "$data/pki/device-ca.pem" -CAkey "$data/pki/device-ca.pem" -set_serial 77 -days 2 -out "$work/forged.pem" 2>/dev/null
+cp "$work/a.key" "$work/old.key"
+openssl x509 -req -in "$work/a.csr" -CA "$data/pki/device-ca.pem" -CAkey "$data/pki/device-ca.pem" -set_serial 78 -days -1 -out "$work/old.pem" 2>/dev/null
+check "an expired certificate: refused" said 401 cert_expired old POST "/v1/devices/$a/events" -d x
+revoked() { sqlite3 "$data/cloud.db" "UPDATE certificates SET revoked=$1 WHERE device=(SELECT id FROM devices WHERE device_id='$a')"; }
+revoked 1
+check "a revoked certificate: refused" said 401 revoked a POST "/v1/devices/$a/events" -d x
+revoked NULL
 check "a serial that was never issued: refused" said 401 bad_certificate forged POST "/v1/devices/$a/events" -d x
 check "another device's path: refused" same "$(req_post b "$a" 1 1 100 100 "$work/b1") $(answer .error.code)" "403 wrong_device"
 check "another device's Agent-Device: refused" same "$(post a 1 1 100 100 "$work/b1" -H "Agent-Device: $(cat "$work/b.id")") $(answer .error.code)" "403 wrong_device"
