@@ -208,7 +208,7 @@ int loop_add_fd(struct loop *l, int fd, uint32_t epoll_events, loop_fd_fn fn, vo
 
 void loop_source_set_priority(struct loop_source *s, unsigned int priority)
 {
-	assert(priority < PRIORITIES);
+	assert(s != NULL && priority < PRIORITIES);
 	s->priority = priority;
 }
 
