@@ -99,8 +99,8 @@ static bool goes_before(const struct proc *a, const struct proc *b)
 	return a->seen_us < b->seen_us;
 }
 
-/* Drops an entry, but not `kept` (NULL for none). False when there is none to drop. */
-static bool evict_one(struct proctable *t, const struct proc *kept)
+/* Drops an entry, but not the one at `kept` (NONE: any). False when there is none to drop. */
+static bool evict_one(struct proctable *t, uint32_t kept)
 {
 	uint32_t best = NONE;
 
@@ -108,7 +108,8 @@ static bool evict_one(struct proctable *t, const struct proc *kept)
 		uint32_t index = (t->evict_at + i) % t->fresh;
 		const struct proc *p = &t->procs[index];
 
-		if (p->is_used && p != kept && (best == NONE || goes_before(p, &t->procs[best])))
+		if (p->is_used && index != kept &&
+		    (best == NONE || goes_before(p, &t->procs[best])))
 			best = index;
 	}
 	t->evict_at += EVICT_LOOK;
@@ -127,7 +128,7 @@ static void text_replace(struct proctable *t, const struct proc *p, uint32_t *ha
 	uint32_t fresh = textpool_put(t->pool, s);
 
 	for (unsigned int i = 0; fresh == TEXTPOOL_NONE && s.n > 0 && i < EVICT_TEXT; i++) {
-		if (evict_one(t, p))
+		if (evict_one(t, (uint32_t)(p - t->procs)))
 			fresh = textpool_put(t->pool, s);
 	}
 	textpool_unref(t->pool, *handle);
@@ -141,7 +142,7 @@ static uint32_t proc_take(struct proctable *t)
 	if (index == NONE && t->fresh < PROCTABLE_MAX)
 		return t->fresh++;
 	if (index == NONE) {
-		(void)evict_one(t, NULL);
+		(void)evict_one(t, NONE);
 		index = t->free_first;
 	}
 	if (index != NONE)
