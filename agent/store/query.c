@@ -320,6 +320,7 @@ void query_sql_run(sqlite3 *db, const struct query_sql *q, const struct query_si
 		if (stmt != NULL && columns_put(&r, stmt) == 0)
 			rows_put(&r, stmt);
 	}
+	sqlite3_progress_handler(db, 0, NULL, NULL); /* its context ends here */
 	buf_done(&r.lines);
 	buf_done(&r.line);
 	*ret_result = result;
