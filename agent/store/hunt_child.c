@@ -15,7 +15,7 @@
 #define NICENESS 10	   /* what is asked comes after what happens */
 #define SQL_STALL_MS 10000 /* a statement keeps the log from shrinking while its reader sleeps */
 #define END_WAIT_MS 600000 /* until the parent has read the end */
-#define CPU_GRACE_S 5u	   /* a function of SQLite that never looks at the time */
+#define CPU_GRACE_S 2u	   /* a function of SQLite that never looks at the time */
 
 struct child {
 	const struct hunt_question *q;

@@ -12,6 +12,7 @@
 #define QUERY_HEAP_MAX 67108864u /* 64 MiB of SQLite, while a query runs */
 #define QUERY_ROWS_BYTES 32768u	 /* lines are handed over when they are this many */
 #define QUERY_ROW_MAX 131000u	 /* one row as JSON: fits a message */
+#define QUERY_VALUE_MAX 262144u	 /* one value: instr() of two halves takes half a second */
 
 struct query_sink {
 	void *ctx;

@@ -223,13 +223,18 @@ static void is_bounded_in_every_direction(void)
 	/* Memory, the size of a value and of a row. */
 	r = run(&d,
 		"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < 1000)"
-		" SELECT randomblob(900000) AS b FROM c ORDER BY b",
+		" SELECT randomblob(200000) AS b FROM c ORDER BY b",
 		(struct query_sql){ .max_ms = 60000 }, &k);
 	CHECK_INT(r.error, -ENOMEM);
 	CHECK_INT(run(&d, "SELECT zeroblob(2000000000)", (struct query_sql){ 0 }, &k).error,
 		  -EMSGSIZE);
 	CHECK_INT(run(&d, "SELECT zeroblob(100000)", (struct query_sql){ 0 }, &k).error, -EMSGSIZE);
 	CHECK_INT(run(&d, "SELECT hex(zeroblob(100000))", (struct query_sql){ 0 }, &k).error,
+		  -EMSGSIZE);
+	/* A function that never looks at the time cannot be given much to do. */
+	CHECK_INT(run(&d, "SELECT instr(hex(zeroblob(500000)), hex(zeroblob(250000))||'1')",
+		      (struct query_sql){ .max_ms = 50 }, &k)
+			  .error,
 		  -EMSGSIZE);
 	/* A pattern that would take ages. */
 	CHECK(run(&d, "SELECT 1 WHERE 'x' LIKE hex(zeroblob(1000))", (struct query_sql){ 0 }, &k)
