@@ -7,6 +7,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "agent/base/fs.h"
@@ -26,7 +27,8 @@ struct slot {
 	struct peer *child; /* NULL: free */
 	uint32_t query;
 	uint32_t credit;
-	struct buf held; /* one MSG_HUNT_ROWS that came without credit, or empty */
+	struct buf held;   /* one MSG_HUNT_ROWS that came without credit, or empty */
+	bool is_cancelled; /* nobody waits for the answer; the child has not ended yet */
 };
 
 struct hunt {
@@ -53,6 +55,20 @@ static void slot_free(struct slot *s)
 {
 	peer_free(take_ptr(s->child)); /* the child sees it and ends */
 	buf_done(&s->held);
+	s->is_cancelled = false;
+}
+
+/* Tells the child to end. A function of SQLite that runs for seconds does not hear it, so
+ * the place is free only when the child's own end has come: more than QUERIES_MAX never run,
+ * however fast clients ask and go away. */
+static void slot_cancel(struct slot *s)
+{
+	if (s->child == NULL || s->is_cancelled)
+		return;
+	s->is_cancelled = true;
+	buf_done(&s->held);
+	(void)shutdown(peer_fd(s->child), SHUT_WR);
+	peer_pause(s->child, false); /* what it still sends is thrown away */
 }
 
 /* Hands one message of rows to control and pays for it. */
@@ -74,6 +90,8 @@ static int on_child_rows(void *ctx, struct peer *p, struct msg *m)
 	struct slot *s = ctx;
 	struct str payload = { .p = m->data, .n = m->len };
 
+	if (s->is_cancelled)
+		return 0;
 	if (s->credit > 0)
 		return rows_pass(s, payload);
 	/* Kept rather than left in the socket: behind the last one stands the end,
@@ -100,12 +118,14 @@ static int on_child_end(void *ctx, struct peer *p, struct msg *m)
 	if ((int32_t)msg_get_u32(&r) == -ESTALE) {
 		/* Our cage names files that are no longer the journal's. */
 		log_warning("the journal was begun anew: starting again");
-		end_send(h, s->query, -EBUSY, "the journal was begun anew; ask again");
+		if (!s->is_cancelled)
+			end_send(h, s->query, -EBUSY, "the journal was begun anew; ask again");
 		slot_free(s);
 		loop_exit(role_loop(h->role), 0);
 		return 0;
 	}
-	if (control != NULL && peer_send(control, MSG_HUNT_END, payload, (struct str){ 0 }, -1) < 0)
+	if (control != NULL && !s->is_cancelled &&
+	    peer_send(control, MSG_HUNT_END, payload, (struct str){ 0 }, -1) < 0)
 		log_warning("control does not take the end of a query");
 	slot_free(s);
 	return 0;
@@ -116,9 +136,11 @@ static void on_child_closed(void *ctx, struct peer *p, int reason)
 	struct slot *s = ctx;
 
 	(void)p;
-	log_warning("query %u ended without an answer: %s", s->query,
-		    reason < 0 ? strerrordesc_np(-reason) : "its process died");
-	end_send(s->hunt, s->query, -EIO, "the query was ended: it took too much");
+	if (!s->is_cancelled) {
+		log_warning("query %u ended without an answer: %s", s->query,
+			    reason < 0 ? strerrordesc_np(-reason) : "its process died");
+		end_send(s->hunt, s->query, -EIO, "the query was ended: it took too much");
+	}
 	slot_free(s);
 }
 
@@ -140,7 +162,8 @@ static const struct peer_table child_table = {
 static struct slot *slot_find(struct hunt *h, uint32_t query)
 {
 	for (size_t i = 0; i < QUERIES_MAX; i++)
-		if (h->slots[i].child != NULL && h->slots[i].query == query)
+		if (h->slots[i].child != NULL && !h->slots[i].is_cancelled &&
+		    h->slots[i].query == query)
 			return &h->slots[i];
 	return NULL;
 }
@@ -239,7 +262,7 @@ static int on_cancel(void *ctx, struct peer *p, struct msg *m)
 	struct slot *s = slot_find(h, query);
 
 	if (s != NULL) /* else it has just ended */
-		slot_free(s);
+		slot_cancel(s);
 	return 0;
 }
 
@@ -268,7 +291,7 @@ static int on_credit(void *ctx, struct peer *p, struct msg *m)
 		return 0;
 	}
 	end_send(h, query, e, "the answer could not be handed over");
-	slot_free(s);
+	slot_cancel(s);
 	return 0;
 }
 
@@ -279,7 +302,7 @@ static void on_link_changed(struct role *r, enum role_id other, struct peer *pee
 	if (other != ROLE_CONTROL || peer != NULL)
 		return;
 	for (size_t i = 0; i < QUERIES_MAX; i++)
-		slot_free(&h->slots[i]);
+		slot_cancel(&h->slots[i]);
 }
 
 /* Boot. */

@@ -645,6 +645,45 @@ static void hunt_waits_for_credit(void)
 	prefix_remove(&p);
 }
 
+/* Clients that ask and go away do not get more queries to run than there may be: one
+ * whose process cannot hear of it keeps its place until that has ended. */
+static void a_cancelled_query_keeps_its_place(void)
+{
+	/* Some hundred milliseconds in functions that look at nothing. */
+	static const char sql[] =
+		"SELECT sum(instr(x, y || column1)) FROM (SELECT hex(zeroblob(80000)) x,"
+		" hex(zeroblob(40000)) y), (VALUES('1'), ('2'), ('3'))";
+	struct prefix p = prefix_make();
+	struct program store = program_start("agent-store", &p, "{}");
+	struct program hunt = program_start("agent-hunt", &p, "{}");
+	int control = program_link(&hunt, ROLE_CONTROL);
+	uint32_t messages = 0;
+	uint32_t query = 9;
+	struct end e;
+
+	for (uint32_t i = 1; i <= 8; i++)
+		sql_send(control, i, sql);
+	CHECK_INT(poll(NULL, 0, 50), 0); /* they have begun */
+	for (uint32_t i = 1; i <= 8; i++)
+		number_send(control, MSG_HUNT_CANCEL, i, 0);
+	sql_send(control, query, "SELECT 1");
+	e = end_get(control, &messages);
+	CHECK_INT(e.query, query);
+	CHECK_INT(e.error, -EBUSY);
+	for (uint64_t until = clock_mono_ns() + 20 * NSEC_PER_SEC; e.error == -EBUSY;) {
+		CHECK(clock_mono_ns() < until);
+		CHECK_INT(poll(NULL, 0, 50), 0);
+		sql_send(control, ++query, "SELECT 1");
+		e = end_get(control, &messages);
+		CHECK_INT(e.query, query); /* of the cancelled ones nothing is heard */
+	}
+	CHECK_INT(e.error, 0);
+	program_stop(&hunt);
+	program_stop(&store);
+	CHECK_INT(close(control), 0);
+	prefix_remove(&p);
+}
+
 /* Files that were begun anew are not the ones its cage names. */
 static void hunt_starts_again_with_a_new_journal(void)
 {
@@ -688,6 +727,7 @@ TEST_MAIN({ "refuse_to_run_by_hand", refuse_to_run_by_hand },
 	  { "hunt_answers", hunt_answers },
 	  { "hunt_follows_while_a_query_runs", hunt_follows_while_a_query_runs },
 	  { "hunt_waits_for_credit", hunt_waits_for_credit },
+	  { "a_cancelled_query_keeps_its_place", a_cancelled_query_keeps_its_place },
 	  { "hunt_starts_again_with_a_new_journal", hunt_starts_again_with_a_new_journal })
 #else
 TEST_MAIN({ "refuse_to_run_by_hand", refuse_to_run_by_hand })
