@@ -85,6 +85,7 @@ static void reconcile(struct reporter *r)
 	const struct onboarding *blob = onboarder_blob(r->onboarder);
 
 	licence_tell(r);
+	store_link_org_tell(r);
 	if (!reporter_is_cloud_on(r)) {
 		store_link_stop(r);
 		beacon_stop(r->beacon);
@@ -170,6 +171,7 @@ static void onboarding_evaluate(struct reporter *r)
 	session_set(r->session, NULL, NULL);
 	identity_follow(r);
 	r->is_epoch_told = false;
+	r->is_org_told = false;
 	reconcile(r);
 	loop_timer_set(r->tick, clock_mono_ns() + tick_pause(r));
 }
@@ -266,6 +268,7 @@ static void on_link_changed(struct role *role, enum role_id other, struct peer *
 	if (other != ROLE_STORE)
 		return;
 	r->is_epoch_told = false;
+	r->is_org_told = false;
 	store_link_stop(r);
 	if (peer != NULL && r->is_told)
 		reconcile(r);

@@ -29,6 +29,7 @@ struct reporter {
 	struct licence told; /* to agentd */
 	bool is_told;	     /* agentd knows the licence */
 	bool is_epoch_told;  /* the store knows the session */
+	bool is_org_told;    /* the store knows whose events come */
 	uint64_t max_events; /* of the endpoint; 0: not said */
 	uint64_t max_bytes;
 	uint64_t last_ack_us;

@@ -44,6 +44,21 @@ static void epoch_tell(struct reporter *r)
 	r->is_epoch_told = true;
 }
 
+void store_link_org_tell(struct reporter *r)
+{
+	const struct onboarding *blob = onboarder_blob(r->onboarder);
+	cleanup_(buf_cleanup) struct buf b = { 0 };
+
+	if (r->is_org_told || blob == NULL || role_link(r->role, ROLE_STORE) == NULL)
+		return;
+	buf_init(&b, MSG_ORG_SET_MAX);
+	msg_put_str(&b, str_of(blob->org_id));
+	for (size_t i = 0; i < blob->n_previous; i++)
+		msg_put_str(&b, str_of(blob->previous_org_ids[i]));
+	store_send(r, MSG_ORG_SET, &b);
+	r->is_org_told = true;
+}
+
 static int on_fetch_rows(void *ctx, struct peer *p, struct msg *m)
 {
 	struct reporter *r = role_state(ctx);

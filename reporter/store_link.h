@@ -9,6 +9,9 @@ extern const struct peer_table store_link_table;
 
 extern const struct ship_ops store_link_ship_ops; /* ctx is the struct reporter */
 
+/* Names the organisation of the onboarding file, once; before anything is shipped for it. */
+void store_link_org_tell(struct reporter *r);
+
 /* Ships what the store has, if it is there; harmless while that goes on. */
 void store_link_start(struct reporter *r);
 

@@ -210,6 +210,104 @@ int cursor_epoch_set(struct journal *j, uint64_t epoch, struct str device_id)
 	return e;
 }
 
+/* cursor_skip() inside a transaction; *next is the state behind it. */
+static int skip(struct journal *j, struct journal_state *next)
+{
+	int e = 0;
+	sqlite3_stmt *stmt = journal_stmt(j, JOURNAL_STMT_CURSOR, &e);
+
+	next->dropped += cursor_depth(j);
+	next->cursor_seq = next->offered_seq = next->last_seq;
+	next->untold = next->untold_above = 0;
+	if (stmt == NULL)
+		return e;
+	sql_bind_u64(stmt, 1, next->cursor_seq);
+	e = sql_run(stmt);
+	if (e == 0)
+		e = sql_exec(j->db, "DELETE FROM dropped");
+	if (e == 0)
+		e = sql_run_with(j->db, "UPDATE meta SET value = ?1 WHERE name = 'dropped'",
+				 &next->dropped, 1);
+	return e;
+}
+
+static struct cursor_skipped skipped_of(const struct journal_state *old,
+					const struct journal_state *next)
+{
+	return (struct cursor_skipped){ .n = next->dropped - old->dropped,
+					.first = old->cursor_seq + 1,
+					.last = next->last_seq };
+}
+
+int cursor_skip(struct journal *j, struct cursor_skipped *ret_skipped)
+{
+	struct journal_state next = j->state;
+	int e = journal_tx_begin(j, true);
+
+	if (e == 0)
+		e = skip(j, &next);
+	e = journal_tx_end(j, e);
+	if (e < 0)
+		return e;
+	*ret_skipped = skipped_of(&j->state, &next);
+	j->state = next;
+	return 0;
+}
+
+/* Whose rows these are: 0 orgs[0]'s, 1 another's, -ENOENT nobody's or one's it was moved from. */
+static int org_compare(struct journal *j, const char *const *orgs, size_t n)
+{
+	cleanup_(stmt_cleanup) sqlite3_stmt *stmt = NULL;
+	int e = sql_prepare(j->db, "SELECT value FROM meta WHERE name = 'org_id'", &stmt);
+
+	if (e == 0)
+		e = sql_step(stmt);
+	if (e <= 0)
+		return e < 0 ? e : -ENOENT;
+
+	struct str kept = sql_column_str(stmt, 0);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(kept, str_of(orgs[i])))
+			return i == 0 ? 0 : -ENOENT;
+	return 1;
+}
+
+static int org_put(struct journal *j, const char *org)
+{
+	cleanup_(stmt_cleanup) sqlite3_stmt *stmt = NULL;
+	int e = sql_prepare(j->db, "INSERT OR REPLACE INTO meta VALUES('org_id', ?1)", &stmt);
+
+	if (e < 0)
+		return e;
+	sql_bind_str(stmt, 1, str_of(org));
+	return sql_run(stmt);
+}
+
+int cursor_org_set(struct journal *j, const char *const *orgs, size_t n,
+		   struct cursor_skipped *ret_skipped)
+{
+	struct journal_state next = j->state;
+	int other = j->db == NULL ? -EBADFD : org_compare(j, orgs, n);
+	int e = other < 0 && other != -ENOENT ? other : 0;
+
+	if (other == 0 || e < 0)
+		return e;
+	e = journal_tx_begin(j, true);
+	if (e == 0)
+		e = org_put(j, orgs[0]);
+	if (e == 0 && other == 1)
+		e = skip(j, &next);
+	e = journal_tx_end(j, e);
+	if (e < 0)
+		return e;
+	if (other != 1)
+		return 0;
+	*ret_skipped = skipped_of(&j->state, &next);
+	j->state = next;
+	return 1;
+}
+
 struct cursor cursor_get(const struct journal *j)
 {
 	return (struct cursor){ .epoch = j->state.epoch, .seq = j->state.cursor_seq };

@@ -48,6 +48,23 @@ must_check int cursor_set(struct journal *j, uint64_t epoch, uint64_t seq);
 /* A new session of the device; the cursor stays. Durable when it returns 0. */
 must_check int cursor_epoch_set(struct journal *j, uint64_t epoch, struct str device_id);
 
+/* Rows that the cloud never gets though they are there: n of first..last. */
+struct cursor_skipped {
+	uint64_t n;
+	uint64_t first;
+	uint64_t last;
+};
+
+/* The cursor passes by all rows there are, which stay in the journal, count as dropped and
+ * are told to nobody, like the ranges that waited to be told. Durable when it returns 0. */
+must_check int cursor_skip(struct journal *j, struct cursor_skipped *ret_skipped);
+
+/* The host belongs to orgs[0] (kept), and was moved from the others. 0: the journal's rows
+ * are of one of these, or of nobody. 1: they are of another one, and cursor_skip() was done
+ * in the same transaction. Durable then. */
+must_check int cursor_org_set(struct journal *j, const char *const *orgs, size_t n,
+			      struct cursor_skipped *ret_skipped);
+
 struct cursor {
 	uint64_t epoch;
 	uint64_t seq;

@@ -39,9 +39,11 @@ struct store {
 	/* The reporter's open questions; the newest of each kind. */
 	struct wire_fetch fetch;
 	struct wire_cursor cursor;
+	struct wire_orgs orgs; /* n 0: not told yet */
 	uint64_t epoch;
 	uint64_t waiting_since_ns; /* the oldest row behind the cursor came about then */
 	uint64_t answered_ns;	   /* when the newest fetch was answered */
+	uint64_t org_since_us;	   /* boot time; events of before are another organisation's */
 
 	/* Upkeep. */
 	uint64_t quiet_ns; /* when it is, unless a batch comes */
@@ -57,6 +59,8 @@ struct store {
 	bool has_fetch;
 	bool has_cursor;
 	bool has_epoch;
+	bool has_orgs;
+	bool has_strays;   /* events of the earlier organisation came late */
 	bool answered_all; /* the newest answer left no row */
 	bool is_quiet;
 	bool is_aging;
@@ -96,12 +100,56 @@ static void in_trouble(struct store *s, const char *what, int error, const struc
 	s->is_retrying = true;
 }
 
+static void skipped_say(const struct store *s, const struct cursor_skipped *skipped)
+{
+	if (skipped->n == 0)
+		return;
+	log_warning("journal: %llu events (%llu to %llu) were gathered for another organisation"
+		    " than %s: they stay here, no cloud gets them",
+		    (unsigned long long)skipped->n, (unsigned long long)skipped->first,
+		    (unsigned long long)skipped->last, s->orgs.ids[0]);
+}
+
+/* What was gathered for one organisation is sent to no other. */
+static int orgs_keep(struct store *s)
+{
+	const char *orgs[ARRAY_LEN(s->orgs.ids)];
+	struct cursor_skipped skipped;
+
+	for (size_t i = 0; i < s->orgs.n; i++)
+		orgs[i] = s->orgs.ids[i];
+
+	int e = s->orgs.n == 0 ? 0 : cursor_org_set(s->journal, orgs, s->orgs.n, &skipped);
+
+	if (e < 0)
+		return e;
+	if (e == 1) {
+		s->org_since_us = clock_boot_us();
+		skipped_say(s, &skipped);
+	}
+	s->has_orgs = false;
+	return 0;
+}
+
+/* The sensor had them in hand when the organisation changed. */
+static int strays_skip(struct store *s)
+{
+	struct cursor_skipped skipped;
+	int e = cursor_skip(s->journal, &skipped);
+
+	if (e < 0)
+		return e;
+	skipped_say(s, &skipped);
+	s->has_strays = false;
+	return 0;
+}
+
 /* What an opened journal is told first. */
 static int journal_greet(struct store *s)
 {
-	int e = 0;
+	int e = orgs_keep(s);
 
-	if (s->device_id[0] == '\0')
+	if (e == 0 && s->device_id[0] == '\0')
 		e = journal_device_get(s->journal, s->device_id, sizeof(s->device_id));
 	if (e == 0)
 		e = journal_device_set(s->journal, str_of(s->device_id),
@@ -209,6 +257,12 @@ static int on_upkeep(void *ctx, uint64_t now_ns)
 
 /* Fetch. */
 
+/* Rows wait until what they depend on is kept. */
+static bool is_told_open(const struct store *s)
+{
+	return s->has_epoch || s->has_orgs || s->has_strays;
+}
+
 static bool is_fetch_due(const struct store *s, uint64_t now_ns)
 {
 	const struct wire_fetch *f = &s->fetch;
@@ -310,7 +364,7 @@ static void fetch_try(struct store *s)
 	struct peer *p = role_link(s->role, ROLE_REPORTER);
 	uint64_t now_ns = clock_mono_ns();
 
-	if (!s->has_fetch || s->has_epoch || p == NULL || !journal_is_open(s->journal) ||
+	if (!s->has_fetch || is_told_open(s) || p == NULL || !journal_is_open(s->journal) ||
 	    cursor_depth(s->journal) == 0)
 		return;
 	if (!is_fetch_due(s, now_ns)) {
@@ -351,7 +405,11 @@ static void told_try(struct store *s)
 	uint64_t before = cursor_get(s->journal).seq;
 	int e = 0;
 
-	if (s->has_epoch)
+	if (s->has_orgs)
+		e = orgs_keep(s);
+	if (e == 0 && s->has_strays)
+		e = strays_skip(s);
+	if (e == 0 && s->has_epoch)
 		e = cursor_epoch_set(s->journal, s->epoch, str_of(s->device_id));
 	if (e == 0) {
 		s->has_epoch = false;
@@ -425,11 +483,25 @@ static int on_epoch_set(void *ctx, struct peer *p, struct msg *m)
 	return 0;
 }
 
+static int on_org_set(void *ctx, struct peer *p, struct msg *m)
+{
+	struct store *s = role_state(ctx);
+	int e = wire_orgs_get(m, &s->orgs);
+
+	(void)p;
+	if (e < 0)
+		return e;
+	s->has_orgs = true;
+	told_try(s);
+	return 0;
+}
+
 /* Batches. */
 
 /* Keeps one batch. -EPROTO when the message is malformed. */
 static int batch_keep(struct store *s, struct wire_events *w, struct journal_put *ret_put)
 {
+	bool has_strays = false;
 	struct event_record rec;
 	int e = journal_begin(s->journal);
 
@@ -440,12 +512,15 @@ static int batch_keep(struct store *s, struct wire_events *w, struct journal_put
 			e = more;
 			break;
 		}
+		has_strays = has_strays || rec.mono_us < s->org_since_us;
 		e = journal_add(s->journal, &rec);
 	}
 	if (e == 0)
 		e = journal_commit(s->journal, ret_put);
 	if (e < 0)
 		journal_abort(s->journal);
+	else
+		s->has_strays = s->has_strays || has_strays;
 	return e;
 }
 
@@ -495,6 +570,8 @@ static int on_events_put(void *ctx, struct peer *p, struct msg *m)
 
 	int sent = ack_send(p, w.batch, &put, e);
 
+	if (s->has_strays)
+		told_try(s);
 	fetch_try(s);
 	upkeep(s, now_ns);
 	return sent;
@@ -536,7 +613,7 @@ static int on_retry(void *ctx, uint64_t now_ns)
 		s->is_retrying = true;
 		loop_timer_set(s->retry, now_ns + RETRY_NS);
 	}
-	if (s->has_epoch || s->has_cursor)
+	if (is_told_open(s) || s->has_cursor)
 		told_try(s);
 	fetch_try(s);
 	upkeep(s, now_ns);
@@ -676,6 +753,7 @@ static const struct peer_row reporter_rows[] = {
 	PEER_ROW(MSG_FETCH, on_fetch),
 	PEER_ROW(MSG_CURSOR_SET, on_cursor_set),
 	PEER_ROW(MSG_EPOCH_SET, on_epoch_set),
+	PEER_ROW(MSG_ORG_SET, on_org_set),
 };
 static const struct peer_table reporter_table = {
 	.rows = reporter_rows,

@@ -5,7 +5,7 @@
  *   events(seq, ts, mono, kind, origin, body)  one row an event; seq is ReportId
  *   cursors(name, epoch, seq, offered)         one row a consumer
  *   dropped(kind, n, first, last)              rows that left before `cloud` had them
- *   meta(name, value)                          base high deleted dropped device_* views
+ *   meta(name, value)                          base high deleted dropped device_* org_id views
  * and one view a hunting table (agent/event/views.h). PRAGMA application_id says
  * that a file is ours, user_version its format; a newer format is refused.
  */

@@ -95,6 +95,23 @@ int wire_epoch_get(const struct msg *m, struct wire_epoch *ret_epoch)
 	return 0;
 }
 
+int wire_orgs_get(const struct msg *m, struct wire_orgs *ret_orgs)
+{
+	struct wire_orgs o = { 0 };
+	struct msg_reader r;
+
+	msg_reader_init(&r, m->data, m->len);
+	do {
+		struct str id = msg_get_str(&r);
+
+		if (o.n == ARRAY_LEN(o.ids) || id.n == 0 || !is_text(id) || !utf8_is_valid(id) ||
+		    str_copy(id, o.ids[o.n++], sizeof(o.ids[0])) < 0)
+			return -EPROTO;
+	} while (msg_reader_end(&r) < 0); /* a short one ends with an empty id */
+	*ret_orgs = o;
+	return 0;
+}
+
 int wire_hunt_sql_get(const struct msg *m, struct wire_hunt_sql *ret_sql)
 {
 	struct wire_hunt_sql q = { 0 };

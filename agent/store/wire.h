@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "agent/config/policy.h"
 #include "agent/event/encode.h"
 #include "agent/event/messages.h"
 
@@ -47,6 +48,14 @@ struct wire_epoch {
 };
 
 must_check int wire_epoch_get(const struct msg *m, struct wire_epoch *ret_epoch);
+
+/* MSG_ORG_SET: the organisation, then those whose events it may have too. */
+struct wire_orgs {
+	size_t n; /* at least one */
+	char ids[1 + POLICY_PREVIOUS_MAX][POLICY_GUID_SIZE];
+};
+
+must_check int wire_orgs_get(const struct msg *m, struct wire_orgs *ret_orgs);
 
 struct wire_hunt_sql {
 	uint32_t query;

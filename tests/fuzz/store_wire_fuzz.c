@@ -49,11 +49,20 @@ static void reporter(const struct msg *m)
 		assert(epoch.device_id.n == m->len - 12);
 }
 
+static void organisations(const struct msg *m)
+{
+	struct wire_orgs orgs;
+
+	if (wire_orgs_get(m, &orgs) == 0)
+		assert(orgs.n > 0 && orgs.n <= ARRAY_LEN(orgs.ids) && m->len >= 5 * orgs.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const fns[])(const struct msg *m) = { events, questions, reporter, numbers };
+	static void (*const fns[])(const struct msg *m) = { events, questions, reporter, numbers,
+							    organisations };
 
 	if (size > 0)
 		fns[data[0] % ARRAY_LEN(fns)](

@@ -174,6 +174,80 @@ static void takes_an_acknowledgement_of_a_file_that_is_gone(void)
 	dir_remove(&d);
 }
 
+#define ORG_A "11111111-1111-1111-1111-111111111111"
+#define ORG_B "22222222-2222-2222-2222-222222222222"
+#define ORG_C "33333333-3333-3333-3333-333333333333"
+
+static int org_set(struct journal *j, const char *org, const char *before,
+		   struct cursor_skipped *skipped)
+{
+	const char *orgs[] = { org, before };
+
+	return cursor_org_set(j, orgs, before == NULL ? 1 : 2, skipped);
+}
+
+static void rows_of_one_organisation_go_to_no_other(void)
+{
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct retention_limits tight = { .max_bytes = 1 };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_skipped skipped = { 0 };
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(cursor_epoch_set(j, 7, STR("")), 0);
+	CHECK_INT(batch_put(j, 1, 10, 300, &put), 0);
+	CHECK_INT(org_set(j, ORG_A, NULL, &skipped), 0); /* of nobody before: the first one's */
+	CHECK_INT(cursor_depth(j), 10);
+	CHECK_INT(fetch(j, 4, 100000, &lines, &batch), 0);
+	CHECK_INT(cursor_set(j, 7, 4), 0);
+	/* Some are gone already, and wait to be told; one is on its way. */
+	CHECK_INT(fetch(j, 1, 100000, &lines, &batch), 0);
+	while (retention_step(j, &tight) == 1) {
+	}
+	CHECK_INT(stats_of(j).untold, 5);
+	CHECK_INT(batch_put(j, 100, 20, 300, &put), 0);
+	CHECK_INT(org_set(j, ORG_A, NULL, &skipped), 0);
+	CHECK_INT(cursor_get(j).seq, 4);
+	CHECK_INT(org_set(j, ORG_B, ORG_A, &skipped), 0); /* the host moved */
+	CHECK_INT(cursor_depth(j), 21);
+	journal_free(j);
+	j = journal_fresh(&d);
+	CHECK_INT(org_set(j, ORG_C, ORG_A, &skipped), 1); /* it was B's, not A's */
+	CHECK_INT(skipped.n, 21);
+	CHECK_INT(skipped.first, 5);
+	CHECK_INT(skipped.last, 30);
+	CHECK_INT(stats_of(j).rows, 21); /* kept for those who ask here */
+	CHECK_INT(stats_of(j).dropped, 26);
+	CHECK_INT(stats_of(j).untold, 0);
+	CHECK_INT(cursor_depth(j), 0);
+	CHECK_INT(fetch(j, 100, 100000, &lines, &batch), -ENODATA);
+	CHECK_INT(cursor_epoch_set(j, 1, STR("c")), 0);
+	CHECK_INT(cursor_set(j, 1, 5), 0); /* a late word about the old rows */
+	CHECK_INT(cursor_get(j).seq, 30);
+	CHECK_INT(batch_put(j, 200, 3, 300, &put), 0);
+	journal_free(j);
+	j = journal_fresh(&d);
+	CHECK_INT(org_set(j, ORG_C, NULL, &skipped), 0);
+	CHECK_INT(fetch(j, 100, 100000, &lines, &batch), 0);
+	CHECK_INT(batch.first, 31);
+	CHECK_INT(batch.count, 3);
+	CHECK_INT(batch.n_dropped, 0);
+	/* What leaves later was counted once. */
+	while (retention_step(j, &tight) == 1) {
+	}
+	CHECK_INT(stats_of(j).rows, 3);
+	CHECK_INT(stats_of(j).dropped, 26);
+	/* Those that come late from the time before. */
+	CHECK_INT(cursor_skip(j, &skipped), 0);
+	CHECK_INT(skipped.n, 3);
+	CHECK_INT(stats_of(j).dropped, 29);
+	CHECK_INT(cursor_depth(j), 0);
+	journal_free(j);
+	dir_remove(&d);
+}
+
 static void a_closed_journal_hands_out_nothing(void)
 {
 	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
@@ -185,6 +259,8 @@ static void a_closed_journal_hands_out_nothing(void)
 	CHECK_INT(fetch(j, 10, 10000, &lines, &batch), -EBADFD);
 	CHECK_INT(cursor_set(j, 0, 0), -EBADFD);
 	CHECK_INT(cursor_epoch_set(j, 1, STR("")), -EBADFD);
+	CHECK_INT(org_set(j, ORG_A, NULL, NULL), -EBADFD);
+	CHECK_INT(cursor_skip(j, NULL), -EBADFD);
 	CHECK_INT(cursor_depth(j), 0);
 	journal_free(j);
 	dir_remove(&d);
@@ -214,5 +290,6 @@ TEST_MAIN({ "hands_out_rows_in_order", hands_out_rows_in_order },
 	  { "the_cursor_only_moves_forward", the_cursor_only_moves_forward },
 	  { "takes_an_acknowledgement_of_a_file_that_is_gone",
 	    takes_an_acknowledgement_of_a_file_that_is_gone },
+	  { "rows_of_one_organisation_go_to_no_other", rows_of_one_organisation_go_to_no_other },
 	  { "a_closed_journal_hands_out_nothing", a_closed_journal_hands_out_nothing },
 	  { "a_failed_answer_offers_nothing", a_failed_answer_offers_nothing })

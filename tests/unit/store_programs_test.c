@@ -226,6 +226,100 @@ static void store_keeps_and_hands_out(void)
 	prefix_remove(&p);
 }
 
+/* The value of a health row as text, "" when it is not there. */
+static void health_get(int control, enum health_row row, char out[256])
+{
+	uint32_t request = 9;
+	struct health_value v;
+	struct msg_reader r;
+	struct msg m;
+
+	CHECK_INT(msg_send(control, MSG_HEALTH_GET,
+			   (struct str){ .p = (const char *)&request, .n = sizeof(request) },
+			   (struct str){ 0 }, -1),
+		  0);
+	message_get(control, MSG_HEALTH_ROWS, buffer, &m);
+	msg_reader_init(&r, m.data, m.len);
+	CHECK_INT(msg_get_u32(&r), request);
+	out[0] = '\0';
+	while (health_next(&r, &v) == 1) {
+		if (v.row != row)
+			continue;
+		if (v.type == HEALTH_TYPE_STR || v.type == HEALTH_TYPE_STRS)
+			CHECK_INT(str_copy(v.str, out, 256), 0);
+		else
+			(void)snprintf(out, 256, "%llu", (unsigned long long)v.u64);
+	}
+}
+
+static void org_send(int reporter, struct str org)
+{
+	cleanup_(buf_cleanup) struct buf b = { .max = 256 };
+
+	msg_put_str(&b, org);
+	message_put(reporter, MSG_ORG_SET, &b);
+}
+
+/* A batch of one event of this moment of the boot clock. */
+static void moment_send(int sensor, uint64_t batch, uint64_t mono_us)
+{
+	cleanup_(buf_cleanup) struct buf b = { .max = MSG_PAYLOAD_MAX };
+
+	msg_put_u64(&b, batch);
+	msg_put_u32(&b, 1);
+	event_record_put(&b, &(struct event_record){ .kind = EVENT_KIND_PROCESS_CREATED,
+						     .origin = 10000 + batch,
+						     .real_us = clock_real_us(),
+						     .mono_us = mono_us,
+						     .body = STR("{}") });
+	message_put(sensor, MSG_EVENTS_PUT, &b);
+}
+
+/* The host comes to another organisation: what was gathered before stays here, also what
+ * the sensor had in hand just then. */
+static void store_keeps_one_organisation_from_another(void)
+{
+	struct prefix p = prefix_make();
+	struct program store = program_start("agent-store", &p, "{}");
+	int sensor = program_link(&store, ROLE_SENSOR);
+	int reporter = program_link(&store, ROLE_REPORTER);
+	int control = program_link(&store, ROLE_CONTROL);
+	uint64_t before_us = clock_boot_us();
+	char text[256];
+	struct rows rows;
+
+	org_send(reporter, STR("a"));
+	epoch_send(reporter, 7, STR("00ff"));
+	batch_send(sensor, 1, 1, 10);
+	CHECK_INT(ack_get(sensor).last_seq, 10);
+	org_send(reporter, STR("b"));
+	epoch_send(reporter, 1, STR("11ff"));
+	fetch_send(reporter, 1, 1000, 0);
+	moment_send(sensor, 2, before_us);
+	CHECK_INT(ack_get(sensor).last_seq, 11);
+	moment_send(sensor, 3, clock_boot_us());
+	CHECK_INT(ack_get(sensor).last_seq, 12);
+	rows = rows_get(reporter, 1);
+	CHECK_INT(rows.epoch, 1);
+	CHECK_INT(rows.first, 12);
+	CHECK_INT(rows.count, 1);
+	health_get(control, HEALTH_JOURNAL_EVENTS, text);
+	CHECK_STR(text, "12");
+	health_get(control, HEALTH_JOURNAL_DROPPED, text);
+	CHECK_STR(text, "11");
+	health_get(control, HEALTH_QUEUE_DEPTH, text);
+	CHECK_STR(text, "1");
+	/* The same word again changes nothing. */
+	org_send(reporter, STR("b"));
+	fetch_send(reporter, 2, 1000, 0);
+	CHECK_INT(rows_get(reporter, 2).first, 12);
+	CHECK_INT(close(sensor), 0);
+	program_stop(&store);
+	CHECK_INT(close(reporter), 0);
+	CHECK_INT(close(control), 0);
+	prefix_remove(&p);
+}
+
 static void large_answers_come_in_parts(void)
 {
 	static char body[30000];
@@ -279,32 +373,6 @@ static void store_survives_a_bad_sensor(void)
 	program_stop(&store);
 	CHECK_INT(close(sensor), 0);
 	prefix_remove(&p);
-}
-
-/* The value of a health row as text, "" when it is not there. */
-static void health_get(int control, enum health_row row, char out[256])
-{
-	uint32_t request = 9;
-	struct health_value v;
-	struct msg_reader r;
-	struct msg m;
-
-	CHECK_INT(msg_send(control, MSG_HEALTH_GET,
-			   (struct str){ .p = (const char *)&request, .n = sizeof(request) },
-			   (struct str){ 0 }, -1),
-		  0);
-	message_get(control, MSG_HEALTH_ROWS, buffer, &m);
-	msg_reader_init(&r, m.data, m.len);
-	CHECK_INT(msg_get_u32(&r), request);
-	out[0] = '\0';
-	while (health_next(&r, &v) == 1) {
-		if (v.row != row)
-			continue;
-		if (v.type == HEALTH_TYPE_STR || v.type == HEALTH_TYPE_STRS)
-			CHECK_INT(str_copy(v.str, out, 256), 0);
-		else
-			(void)snprintf(out, 256, "%llu", (unsigned long long)v.u64);
-	}
 }
 
 static void store_tells_its_health(void)
@@ -719,6 +787,8 @@ static void hunt_starts_again_with_a_new_journal(void)
 
 TEST_MAIN({ "refuse_to_run_by_hand", refuse_to_run_by_hand },
 	  { "store_keeps_and_hands_out", store_keeps_and_hands_out },
+	  { "store_keeps_one_organisation_from_another",
+	    store_keeps_one_organisation_from_another },
 	  { "large_answers_come_in_parts", large_answers_come_in_parts },
 	  { "store_survives_a_bad_sensor", store_survives_a_bad_sensor },
 	  { "store_tells_its_health", store_tells_its_health },

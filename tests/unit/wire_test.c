@@ -160,6 +160,49 @@ static void takes_epochs_apart(void)
 	}
 }
 
+static int orgs_get(struct wire_orgs *orgs)
+{
+	struct msg m = message();
+
+	return wire_orgs_get(&m, orgs);
+}
+
+static void takes_organisations_apart(void)
+{
+	struct wire_orgs orgs;
+
+	begin();
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	for (size_t i = 0; i < ARRAY_LEN(orgs.ids); i++) {
+		msg_put_str(&payload, STR("11111111-1111-1111-1111-11111111111a"));
+		CHECK_INT(orgs_get(&orgs), 0);
+		CHECK_INT(orgs.n, i + 1);
+		CHECK_STR(orgs.ids[i], "11111111-1111-1111-1111-11111111111a");
+	}
+	msg_put_str(&payload, STR("a")); /* one too many */
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	begin();
+	msg_put_str(&payload, STR("a"));
+	msg_put_u8(&payload, 0); /* trailing */
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	begin();
+	msg_put_u32(&payload, 9); /* cut */
+	msg_put_u8(&payload, 'a');
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	begin();
+	msg_put_str(&payload, STR(""));
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	begin();
+	msg_put_str(&payload, STR("a\0b"));
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	begin();
+	msg_put_str(&payload, STR("\xff"));
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+	begin();
+	msg_put_str(&payload, STR("11111111-1111-1111-1111-111111111111a")); /* too long */
+	CHECK_INT(orgs_get(&orgs), -EPROTO);
+}
+
 static void takes_questions_apart(void)
 {
 	struct wire_hunt_sql s = { 0 };
@@ -261,5 +304,6 @@ TEST_MAIN({ "takes_batches_apart", takes_batches_apart },
 	  { "refuses_counts_that_do_not_fit", refuses_counts_that_do_not_fit },
 	  { "refuses_cut_and_long_messages", refuses_cut_and_long_messages },
 	  { "takes_epochs_apart", takes_epochs_apart },
+	  { "takes_organisations_apart", takes_organisations_apart },
 	  { "takes_questions_apart", takes_questions_apart },
 	  { "cuts_long_messages_at_a_character", cuts_long_messages_at_a_character })
