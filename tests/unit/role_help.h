@@ -48,12 +48,26 @@ static inline int path_remove(const char *path, const struct stat *st, int flag,
 	return remove(path);
 }
 
+/* The build folder, of which this test lies in tests/unit. Asked for before a test enters
+ * another mount namespace: in a chroot /proc/self/exe then names a path outside of it. */
+static inline const char *build_path(void)
+{
+	static char path[512];
+	ssize_t n = path[0] != '\0' ? 0 : readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	CHECK(n >= 0);
+	for (int i = 0; n > 0 && i < 3; i++)
+		*strrchr(path, '/') = '\0';
+	return path;
+}
+
 /* The folders that agentd makes for the store. */
 static inline struct prefix prefix_make(void)
 {
 	struct prefix p = { .path = "/tmp/agent-role-XXXXXX" };
 	char path[160];
 
+	(void)build_path();
 	CHECK(mkdtemp(p.path) != NULL);
 	CHECK_INT(chmod(p.path, 0755), 0);
 	CHECK_INT(
@@ -79,17 +93,9 @@ static inline void prefix_remove(const struct prefix *p)
 static inline _Noreturn void program_exec(const char *name, const struct prefix *p, int sock)
 {
 	uid_t uid = roles[ROLE_STORE].fallback_uid;
-	char exe[512];
 	char path[600];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
-	/* This test lies in <build>/tests/unit. */
-	if (n <= 0)
-		_exit(120);
-	exe[n] = '\0';
-	for (int i = 0; i < 3; i++)
-		*strrchr(exe, '/') = '\0';
-	if (fs_path(path, sizeof(path), "%s/libexec/endpoint-agent/%s", exe, name) < 0)
+	if (fs_path(path, sizeof(path), "%s/libexec/endpoint-agent/%s", build_path(), name) < 0)
 		_exit(121);
 
 	int program = open(path, O_RDONLY | O_CLOEXEC);

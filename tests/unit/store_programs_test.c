@@ -466,7 +466,7 @@ static void store_recovers_from_a_full_disk(void)
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		printf("# needs root: the full disk is left out\n");
+		test_skip("needs root and a mount namespace of its own");
 		prefix_remove(&p);
 		return;
 	}
