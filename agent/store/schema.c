@@ -176,6 +176,9 @@ int schema_open(const char *path, const struct schema_start *start, sqlite3 **re
 	e = pragmas_set(db);
 	if (e == 0)
 		e = wal_enter(db);
+	/* Pragmas that every SQLite knows: the file's header is one that none has written. */
+	if (e == -EINVAL || (e == -EROFS && access(path, W_OK) == 0))
+		e = -EUCLEAN;
 	if (e == 0)
 		e = content_prepare(db, path, start, diag);
 	if (e < 0)

@@ -164,6 +164,28 @@ static void sets_a_damaged_file_aside(void)
 	dir_remove(&d);
 }
 
+/* One byte of the header (sqlite.org/fileformat.html) makes the file look read-only, or of
+ * a format to come. */
+static void sets_a_strange_header_aside(void)
+{
+	static const off_t at[] = { 18, 19, 47 };
+
+	for (size_t i = 0; i < ARRAY_LEN(at); i++) {
+		struct dir d = dir_make("/tmp");
+		struct journal *j = journal_fresh(&d);
+		struct journal_put put;
+
+		CHECK_INT(batch_put(j, 1, 5, 300, &put), 0);
+		journal_close(j);
+		spoil(&d, "journal.db", at[i], 1);
+		CHECK_INT(journal_open(j, HELP_NOW_US, NULL), 0);
+		CHECK_INT(stats_of(j).corrupt, 1);
+		CHECK_INT(batch_put(j, 1, 5, 300, &put), 0);
+		journal_free(j);
+		dir_remove(&d);
+	}
+}
+
 static void keeps_few_damaged_files(void)
 {
 	struct dir d = dir_make("/tmp");
@@ -359,6 +381,7 @@ TEST_MAIN({ "numbers_rows_and_knows_them_again", numbers_rows_and_knows_them_aga
 	  { "a_closed_journal_says_so", a_closed_journal_says_so },
 	  { "refuses_a_newer_format", refuses_a_newer_format },
 	  { "sets_a_damaged_file_aside", sets_a_damaged_file_aside },
+	  { "sets_a_strange_header_aside", sets_a_strange_header_aside },
 	  { "keeps_few_damaged_files", keeps_few_damaged_files },
 	  { "heals_while_it_runs", heals_while_it_runs },
 	  { "starts_behind_the_mark_when_the_file_is_gone",
