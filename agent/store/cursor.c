@@ -147,10 +147,10 @@ static int dropped_pass(struct journal *j, uint64_t seq, struct journal_state *s
 {
 	static const char shorten[] = "UPDATE dropped SET n = max(n - (?1 + 1 - first), 0),"
 				      " first = ?1 + 1 WHERE first <= ?1 AND last > ?1";
-	int e = sql_run_with(j->db, "DELETE FROM dropped WHERE last <= ?1", &seq, 1);
+	int e = seq < j->state.base_seq ? sql_run_with(j->db, shorten, &seq, 1) : 0;
 
-	if (e == 0 && seq < j->state.base_seq)
-		e = sql_run_with(j->db, shorten, &seq, 1);
+	if (e == 0) /* all of a range may have been on its way */
+		e = sql_run_with(j->db, "DELETE FROM dropped WHERE last <= ?1 OR n = 0", &seq, 1);
 	return e < 0 ? e : untold_load(j, state);
 }
 

@@ -266,6 +266,28 @@ static void a_closed_journal_hands_out_nothing(void)
 	dir_remove(&d);
 }
 
+/* All of what a damaged file held was on its way, and arrived: nothing is to be told. */
+static void tells_no_loss_of_nothing(void)
+{
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct cursor_batch batch;
+	struct journal_put put;
+
+	CHECK_INT(batch_put(j, 1, 100, 300, &put), 0);
+	CHECK_INT(fetch(j, 100, 100000, &lines, &batch), 0);
+	CHECK_INT(journal_heal(j, HELP_NOW_US, NULL), 0);
+	CHECK_INT(cursor_set(j, 0, 100), 0);
+	CHECK_INT(stats_of(j).untold, 0);
+	CHECK_INT(batch_put(j, 1000, 5, 300, &put), 0);
+	CHECK_INT(fetch(j, 30, 100000, &lines, &batch), 0);
+	CHECK_INT(batch.count, 5);
+	CHECK_INT(batch.n_dropped, 0);
+	journal_free(j);
+	dir_remove(&d);
+}
+
 /* A buffer that is too small is an error, and nothing counts as handed out. */
 static void a_failed_answer_offers_nothing(void)
 {
@@ -292,4 +314,5 @@ TEST_MAIN({ "hands_out_rows_in_order", hands_out_rows_in_order },
 	    takes_an_acknowledgement_of_a_file_that_is_gone },
 	  { "rows_of_one_organisation_go_to_no_other", rows_of_one_organisation_go_to_no_other },
 	  { "a_closed_journal_hands_out_nothing", a_closed_journal_hands_out_nothing },
+	  { "tells_no_loss_of_nothing", tells_no_loss_of_nothing },
 	  { "a_failed_answer_offers_nothing", a_failed_answer_offers_nothing })
