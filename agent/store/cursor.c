@@ -6,21 +6,39 @@
 
 #define LINE_HEAD_BYTES 200u /* what event_line_format() puts in front, about */
 
-/* Appends rows until a limit is reached. */
-static int rows_read(sqlite3_stmt *stmt, uint32_t max_bytes, const struct event_line_device *device,
-		     struct buf *lines, struct cursor_batch *batch)
+/* The text of a row behind number `above`. SQLite does not see all damage: -EUCLEAN for what
+ * journal_add() never took, which the reporter would refuse for ever. */
+static int body_get(sqlite3_stmt *stmt, uint64_t above, struct str *ret_body)
 {
+	uint64_t seq = sql_column_u64(stmt, 0);
+	bool is_text = sqlite3_column_type(stmt, 3) == SQLITE_TEXT;
+	struct str body = sql_column_str(stmt, 3);
+
+	if (seq <= above || seq > INT64_MAX || !is_text)
+		return -EUCLEAN;
+	if (body.p == NULL)
+		return -ENOMEM;
+	if (body.n > EVENT_BODY_MAX || str_find(body, '\n') >= 0)
+		return -EUCLEAN;
+	*ret_body = body;
+	return 0;
+}
+
+/* Appends rows behind `above` until a limit is reached. */
+static int rows_read(sqlite3_stmt *stmt, uint64_t above, uint32_t max_bytes,
+		     const struct event_line_device *device, struct buf *lines,
+		     struct cursor_batch *batch)
+{
+	struct str body;
 	int e = 0;
 
 	while ((e = sql_step(stmt)) == 1) {
 		size_t before = lines->len;
 		uint64_t seq = sql_column_u64(stmt, 0);
-		struct str body = sql_column_str(stmt, 3);
 
-		if (body.p == NULL) { /* the column forbids NULL: no memory for its text */
-			e = -ENOMEM;
+		e = body_get(stmt, batch->count == 0 ? above : batch->last, &body);
+		if (e < 0)
 			break;
-		}
 		event_line_format(lines, seq, sql_column_u64(stmt, 1), sql_column_u64(stmt, 2),
 				  device, body);
 		buf_add_char(lines, '\n');
@@ -64,6 +82,10 @@ static int dropped_read(struct journal *j, struct cursor_batch *batch)
 			.first = sql_column_u64(stmt, 2),
 			.last = sql_column_u64(stmt, 3),
 		};
+		if (d->n == 0 || d->last < d->first || d->n - 1 > d->last - d->first) {
+			(void)sqlite3_reset(stmt);
+			return -EUCLEAN;
+		}
 		if (d->first < batch->first)
 			batch->first = d->first;
 	}
@@ -111,7 +133,7 @@ int cursor_fetch(struct journal *j, uint32_t max_events, uint32_t max_bytes,
 		return e;
 	sql_bind_u64(stmt, 1, j->state.cursor_seq);
 	sql_bind_u64(stmt, 2, max_events);
-	e = rows_read(stmt, max_bytes, device, lines, &batch);
+	e = rows_read(stmt, j->state.cursor_seq, max_bytes, device, lines, &batch);
 	if (e == 0 && batch.count == 0)
 		return -ENODATA;
 	if (e == 0)

@@ -288,6 +288,48 @@ static void tells_no_loss_of_nothing(void)
 	dir_remove(&d);
 }
 
+/* Changes rows behind the journal's back, as a bad disk does. */
+static void damage(const struct dir *d, const char *sql)
+{
+	sqlite3 *db = NULL;
+	char path[128];
+
+	dir_file(d, "journal.db", path);
+	CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(db);
+}
+
+/* What nobody put there would be refused by the reporter, again and again. */
+static void rows_that_nobody_put_there_are_damage(void)
+{
+	static const char *const bad[] = {
+		"UPDATE events SET body = x'7b7d' WHERE seq = 3",
+		"UPDATE events SET body = '{' || char(10) || '}' WHERE seq = 3",
+		"UPDATE events SET body = hex(zeroblob(40000)) WHERE seq = 3",
+		"INSERT INTO dropped(kind, n, first, last) VALUES('LOGOFF', 0, 2, 2)",
+		"INSERT INTO dropped(kind, n, first, last) VALUES('LOGOFF', 1, 3, 2)",
+		"INSERT INTO dropped(kind, n, first, last) VALUES('LOGOFF', 3, 1, 2)",
+	};
+	cleanup_(buf_cleanup) struct buf lines = { .max = CURSOR_BYTES_MAX };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct dir d = dir_make("/tmp");
+		struct journal *j = journal_fresh(&d);
+		struct cursor_batch batch;
+		struct journal_put put;
+
+		CHECK_INT(batch_put(j, 1, 5, 300, &put), 0);
+		damage(&d, bad[i]);
+		CHECK_INT(fetch(j, 10, 100000, &lines, &batch), -EUCLEAN);
+		CHECK_INT(lines.len, 0);
+		CHECK_INT(journal_heal(j, HELP_NOW_US, NULL), 0);
+		CHECK_INT(stats_of(j).untold, 5);
+		journal_free(j);
+		dir_remove(&d);
+	}
+}
+
 /* A buffer that is too small is an error, and nothing counts as handed out. */
 static void a_failed_answer_offers_nothing(void)
 {
@@ -315,4 +357,5 @@ TEST_MAIN({ "hands_out_rows_in_order", hands_out_rows_in_order },
 	  { "rows_of_one_organisation_go_to_no_other", rows_of_one_organisation_go_to_no_other },
 	  { "a_closed_journal_hands_out_nothing", a_closed_journal_hands_out_nothing },
 	  { "tells_no_loss_of_nothing", tells_no_loss_of_nothing },
+	  { "rows_that_nobody_put_there_are_damage", rows_that_nobody_put_there_are_damage },
 	  { "a_failed_answer_offers_nothing", a_failed_answer_offers_nothing })
