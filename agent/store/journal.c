@@ -248,9 +248,11 @@ static void drop(struct journal *j)
 void journal_close(struct journal *j)
 {
 	journal_abort(j);
-	if (j->db != NULL && journal_mark(j) < 0)
+	if (j->db != NULL) {
+		(void)!journal_mark(j);
 		j->mark = (struct mark){ 0 }; /* read again at the next opening */
-	drop(j);			      /* the last connection checkpoints */
+	}
+	drop(j); /* the last connection checkpoints */
 }
 
 void journal_free(struct journal *j)
@@ -386,6 +388,10 @@ static int file_open(struct journal *j, struct diag *diag)
  * 1970 are above any count of events a host has had. */
 static int mark_load(struct journal *j, uint64_t now_real_us)
 {
+	/* What is known of a file that was set aside before a new one could be made is newer. */
+	if (j->mark.reserved > 0)
+		return 0;
+
 	int e = mark_read(j->dir, &j->mark);
 
 	if (e == -EINVAL) {

@@ -186,6 +186,27 @@ static void sets_a_strange_header_aside(void)
 	}
 }
 
+/* The disk is full when a damaged file is found: the new one can be begun only later. */
+static void remembers_a_loss_until_there_is_a_new_file(void)
+{
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct rlimit old;
+	struct journal_put put;
+
+	CHECK_INT(batch_put(j, 1, 500, 300, &put), 0);
+	(void)sigaction(SIGXFSZ, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+	CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, old.rlim_max }), 0);
+	CHECK(journal_heal(j, HELP_NOW_US, NULL) < 0);
+	CHECK(!journal_is_open(j));
+	CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+	CHECK_INT(journal_open(j, HELP_NOW_US, NULL), 0);
+	CHECK_INT(stats_of(j).untold, 500);
+	journal_free(j);
+	dir_remove(&d);
+}
+
 static void keeps_few_damaged_files(void)
 {
 	struct dir d = dir_make("/tmp");
@@ -382,6 +403,8 @@ TEST_MAIN({ "numbers_rows_and_knows_them_again", numbers_rows_and_knows_them_aga
 	  { "refuses_a_newer_format", refuses_a_newer_format },
 	  { "sets_a_damaged_file_aside", sets_a_damaged_file_aside },
 	  { "sets_a_strange_header_aside", sets_a_strange_header_aside },
+	  { "remembers_a_loss_until_there_is_a_new_file",
+	    remembers_a_loss_until_there_is_a_new_file },
 	  { "keeps_few_damaged_files", keeps_few_damaged_files },
 	  { "heals_while_it_runs", heals_while_it_runs },
 	  { "starts_behind_the_mark_when_the_file_is_gone",
