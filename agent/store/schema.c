@@ -2,6 +2,7 @@
 #include "agent/store/schema.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "agent/event/views.h"
 
@@ -190,9 +191,12 @@ int schema_open(const char *path, const struct schema_start *start, sqlite3 **re
 int schema_open_reader(const char *path, sqlite3 **ret_db, struct diag *diag)
 {
 	cleanup_(sqlite_cleanup) sqlite3 *db = NULL;
+	struct stat st;
 
-	if (access(path, F_OK) < 0)
+	if (stat(path, &st) < 0)
 		return -errno;
+	if (!S_ISREG(st.st_mode)) /* opening a pipe would wait for a writer */
+		return -EUCLEAN;
 
 	int e = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
 

@@ -207,6 +207,18 @@ static void remembers_a_loss_until_there_is_a_new_file(void)
 	dir_remove(&d);
 }
 
+static void a_pipe_is_no_journal(void)
+{
+	struct dir d = dir_make("/tmp");
+	sqlite3 *db = NULL;
+	char path[128];
+
+	dir_file(&d, "journal.db", path);
+	CHECK_INT(mkfifo(path, 0600), 0);
+	CHECK_INT(schema_open_reader(path, &db, NULL), -EUCLEAN);
+	dir_remove(&d);
+}
+
 static void keeps_few_damaged_files(void)
 {
 	struct dir d = dir_make("/tmp");
@@ -405,6 +417,7 @@ TEST_MAIN({ "numbers_rows_and_knows_them_again", numbers_rows_and_knows_them_aga
 	  { "sets_a_strange_header_aside", sets_a_strange_header_aside },
 	  { "remembers_a_loss_until_there_is_a_new_file",
 	    remembers_a_loss_until_there_is_a_new_file },
+	  { "a_pipe_is_no_journal", a_pipe_is_no_journal },
 	  { "keeps_few_damaged_files", keeps_few_damaged_files },
 	  { "heals_while_it_runs", heals_while_it_runs },
 	  { "starts_behind_the_mark_when_the_file_is_gone",
