@@ -12,6 +12,7 @@
 
 #include "agent/base/fs.h"
 #include "agent/base/rand.h"
+#include "agent/config/policy.h"
 #include "cloud/url.h"
 
 #define PKI_PATH_MAX 4096u
@@ -285,15 +286,6 @@ static int pair_save(const struct pki *p, enum pki_entity e, struct diag *diag)
 	return 0;
 }
 
-/* OpenSSL's own callback asks at the terminal, or at standard input, and waits; anybody
- * may send text that says it is encrypted.
- * NOLINTNEXTLINE(readability-non-const-parameter): the type is OpenSSL's. */
-static int no_pass_phrase(unused_ char *text, unused_ int size, unused_ int rwflag,
-			  unused_ void *ctx)
-{
-	return -1;
-}
-
 static int pair_parse(struct str text, struct pair *ret_pair)
 {
 	cleanup_(bio_cleanup) BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
@@ -301,8 +293,8 @@ static int pair_parse(struct str text, struct pair *ret_pair)
 
 	if (bio == NULL)
 		return -ENOMEM;
-	pair.certificate = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL);
-	pair.key = PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
+	pair.certificate = PEM_read_bio_X509(bio, NULL, policy_no_pass_phrase, NULL);
+	pair.key = PEM_read_bio_PrivateKey(bio, NULL, policy_no_pass_phrase, NULL);
 	if (pair.certificate == NULL || pair.key == NULL ||
 	    X509_check_private_key(pair.certificate, pair.key) != 1) {
 		pair_done(&pair);
@@ -518,7 +510,7 @@ int pki_csr_parse(struct str pem, struct pki_csr **ret_csr, struct diag *diag)
 	bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	if (csr == NULL || bio == NULL)
 		return -ENOMEM;
-	csr->request = PEM_read_bio_X509_REQ(bio, NULL, no_pass_phrase, NULL);
+	csr->request = PEM_read_bio_X509_REQ(bio, NULL, policy_no_pass_phrase, NULL);
 	if (csr->request == NULL)
 		return diag_set(diag, -EINVAL, "csr is not a PEM certificate request");
 	csr->key = X509_REQ_get_pubkey(csr->request);

@@ -74,7 +74,7 @@ static EVP_PKEY *key_parse(struct str pem)
 {
 	cleanup_(bio_cleanup) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 
-	return bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	return bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, policy_no_pass_phrase, NULL);
 }
 
 /* Moves a memory BIO's text to the end of out. */
@@ -143,7 +143,8 @@ static bool csr_fits(struct str csr, EVP_PKEY *key, char ret_hex[SHA256_HEX_SIZE
 	if (bio == NULL)
 		return false;
 
-	cleanup_(x509_req_cleanup) X509_REQ *req = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+	cleanup_(x509_req_cleanup) X509_REQ *req =
+		PEM_read_bio_X509_REQ(bio, NULL, policy_no_pass_phrase, NULL);
 
 	return req != NULL && EVP_PKEY_eq(X509_REQ_get0_pubkey(req), key) == 1 &&
 	       csr_digest(req, ret_hex) == 0;
@@ -168,7 +169,8 @@ static int certificate_check(struct str pem, struct str key_pem, const char *dev
 	if (bio == NULL || key == NULL)
 		return -ENOMEM;
 
-	cleanup_(x509_cleanup) X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	cleanup_(x509_cleanup) X509 *cert =
+		PEM_read_bio_X509(bio, NULL, policy_no_pass_phrase, NULL);
 	struct tm tm = { 0 };
 
 	if (cert == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)

@@ -199,10 +199,8 @@ static int envelope_parse(const struct cJSON *s1, struct envelope *e, struct dia
 	return chain_decode(jsonr_member(s1, "chain"), &e->chain, diag);
 }
 
-/* PEM may be encrypted (RFC 1421, section 4.6.1.1): without this OpenSSL asks the terminal
- * for a pass phrase and waits.
- * NOLINTNEXTLINE(readability-non-const-parameter): the type is OpenSSL's. */
-static int no_pass_phrase(unused_ char *text, unused_ int size, unused_ int rwflag,
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is OpenSSL's. */
+int policy_no_pass_phrase(unused_ char *text, unused_ int size, unused_ int rwflag,
 			  unused_ void *ctx)
 {
 	return -1;
@@ -219,7 +217,7 @@ static int pem_certificates(struct str pem, STACK_OF(X509) * *ret_certs)
 	ERR_clear_error();
 	for (;;) {
 		cleanup_(x509_cleanup) X509 *cert =
-			PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL);
+			PEM_read_bio_X509(bio, NULL, policy_no_pass_phrase, NULL);
 
 		if (cert == NULL)
 			break;

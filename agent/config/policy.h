@@ -71,3 +71,7 @@ must_check int policy_body_read(struct str body, uint64_t now_us, unsigned int f
 /* Frees o and wipes the token; NULL is allowed. */
 void onboarding_free(struct onboarding *o);
 DEFINE_CLEANUP(struct onboarding *, onboarding, onboarding_free)
+
+/* The pass-phrase callback for all PEM readers (pem_password_cb(3)): PEM may be encrypted
+ * (RFC 1421, section 4.6.1.1), and without this OpenSSL asks the terminal and waits. */
+int policy_no_pass_phrase(char *text, int size, int rwflag, void *ctx);

@@ -7,6 +7,7 @@
 #include "agent/base/fs.h"
 #include "tests/blob.h"
 #include "tests/folder.h"
+#include "tests/pass_phrase.h"
 
 #define DEVICE "0123456789abcdef0123456789abcdef01234567"
 #define OTHER_DEVICE "1123456789abcdef0123456789abcdef01234567"
@@ -205,6 +206,47 @@ static void refuses_an_identity_of_another_key(void)
 	CHECK(!identity_is_enrolled(&id) && id.key.len > 0);
 }
 
+static int load_encrypted(void *ctx)
+{
+	const struct folder *f = ctx;
+	cleanup_(identity_done) struct identity id;
+
+	identity_init(&id);
+	if (identity_load(&id, f->fd) < 0)
+		return -EIO;
+	return id.key.len == 0 ? -ENOKEY : 0;
+}
+
+static int accept_encrypted(void *ctx)
+{
+	const struct folder *f = ctx;
+	cleanup_(identity_done) struct identity id;
+	struct answer_enrol said = { 0 };
+	struct onboarding o;
+
+	identity_init(&id);
+	onboarding_make(&o);
+	CHECK_INT(identity_prepare(&id, f->fd, "machine"), 0);
+	buf_init(&said.certificate, ANSWER_CERT_MAX);
+	buf_add_str(&said.certificate, STR(PASS_PHRASE_PEM("CERTIFICATE")));
+
+	int r = identity_accept(&id, f->fd, &o, &said);
+
+	answer_enrol_done(&said);
+	return r;
+}
+
+static void asks_for_no_pass_phrase(void)
+{
+	cleanup_(folder_done) struct folder f = folder_make();
+
+	pass_phrase_check(accept_encrypted, &f, -EINVAL);
+	file_put(&f, "device.key", PASS_PHRASE_PEM("PRIVATE KEY"));
+	pass_phrase_check(load_encrypted, &f, -ENOKEY);
+	file_put(&f, "device.key", PASS_PHRASE_PEM("EC PRIVATE KEY"));
+	pass_phrase_check(load_encrypted, &f, -ENOKEY);
+}
+
 static void tells_when_it_cannot_store(void)
 {
 	cleanup_(folder_done) struct folder f = folder_make();
@@ -234,4 +276,5 @@ TEST_MAIN({ "pki_make", pki_make },
 	  { "refuses_certificates_of_others", refuses_certificates_of_others },
 	  { "survives_damaged_files", survives_damaged_files },
 	  { "refuses_an_identity_of_another_key", refuses_an_identity_of_another_key },
+	  { "asks_for_no_pass_phrase", asks_for_no_pass_phrase },
 	  { "tells_when_it_cannot_store", tells_when_it_cannot_store }, { "pki_end", pki_end })

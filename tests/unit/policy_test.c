@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/config/policy.h"
 
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-
 #include "tests/blob.h"
+#include "tests/pass_phrase.h"
 
 #define ORG "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -414,35 +411,18 @@ static void refuses_bad_members(void)
 		  -EINVAL);
 }
 
-/* The text says that it is encrypted. Run apart from any terminal, where OpenSSL would read the
- * pass phrase from the standard input. */
-static void asks_for_no_pass_phrase(void)
+static int verify_encrypted(unused_ void *ctx)
 {
-	static const char pem[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
-				  "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
-				  "AAAAAAAAAAAAAAAAAAAAAA==\n-----END CERTIFICATE-----\n";
 	static const char token[] =
 		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-	int input[2], status = 0, n = 0;
 
+	return verify_members("[\"https://a\"]", token, "tenant", PASS_PHRASE_PEM("CERTIFICATE"));
+}
+
+static void asks_for_no_pass_phrase(void)
+{
 	setup_once();
-	CHECK_INT(pipe2(input, O_CLOEXEC), 0);
-	CHECK_INT(write(input[1], "secret\n", 7), 7);
-
-	pid_t pid = fork();
-
-	CHECK(pid >= 0);
-	if (pid == 0) {
-		(void)setsid();
-		(void)dup2(input[0], STDIN_FILENO);
-		_exit(verify_members("[\"https://a\"]", token, "tenant", pem) == -EINVAL ? 0 : 1);
-	}
-	CHECK_INT(waitpid(pid, &status, 0), pid);
-	CHECK_INT(status, 0);
-	CHECK_INT(ioctl(input[0], FIONREAD, &n), 0);
-	CHECK_INT(n, 7);
-	(void)close(input[0]);
-	(void)close(input[1]);
+	pass_phrase_check(verify_encrypted, NULL, -EINVAL);
 }
 
 TEST_MAIN({ "accepts_a_good_file", accepts_a_good_file },
