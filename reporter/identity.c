@@ -159,6 +159,21 @@ static bool names_device(const X509 *cert, const char *device_id)
 	return n == (int)ANSWER_DEVICE_SIZE - 1 && strcmp(name, device_id) == 0;
 }
 
+/* What follows the leaf must be readable too: TLS takes the text as a whole or not at all,
+ * and then no request would get out any more. */
+static int chain_check(BIO *bio)
+{
+	X509 *cert;
+
+	do {
+		ERR_clear_error();
+		cert = PEM_read_bio_X509(bio, NULL, policy_no_pass_phrase, NULL);
+		X509_free(cert);
+	} while (cert != NULL);
+	/* PEM_read_bio() ends a good text with "no start line". */
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ? 0 : -EINVAL;
+}
+
 /* The leaf of a PEM chain must be for our key and device; its end is given back. */
 static int certificate_check(struct str pem, struct str key_pem, const char *device_id,
 			     uint64_t *ret_not_after_us)
@@ -173,7 +188,8 @@ static int certificate_check(struct str pem, struct str key_pem, const char *dev
 		PEM_read_bio_X509(bio, NULL, policy_no_pass_phrase, NULL);
 	struct tm tm = { 0 };
 
-	if (cert == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+	if (cert == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1 ||
+	    chain_check(bio) < 0)
 		return -EINVAL;
 	if (EVP_PKEY_eq(X509_get0_pubkey(cert), key) != 1 || !names_device(cert, device_id))
 		return -EKEYREJECTED;

@@ -129,6 +129,12 @@ static void refuses_certificates_of_others(void)
 	issue(&id, OTHER_DEVICE, &said);
 	memcpy(said.device_id, DEVICE, sizeof(said.device_id));
 	CHECK_INT(identity_accept(&id, f.fd, &o, &said), -EKEYREJECTED);
+	answer_enrol_done(&said);
+	/* TLS would refuse the whole of it, at every request from then on. */
+	issue(&id, DEVICE, &said);
+	buf_add_str(&said.certificate, STR("-----BEGIN CERTIFICATE-----\nAAAA\n"
+					   "-----END CERTIFICATE-----\n"));
+	CHECK_INT(identity_accept(&id, f.fd, &o, &said), -EINVAL);
 	buf_clear(&said.certificate);
 	buf_add_str(&said.certificate, STR("nonsense"));
 	CHECK_INT(identity_accept(&id, f.fd, &o, &said), -EINVAL);
