@@ -90,8 +90,10 @@ static uint64_t pause_of(struct session *s, enum answer_verdict verdict,
 	case ANSWER_FORBIDDEN:
 		return backoff_jitter_ns(SESSION_FORBIDDEN_NS, JITTER_PERCENT, rand_u64());
 	case ANSWER_WAIT:
+		/* "Now" would make us ask as fast as the endpoint refuses. */
 		if (backoff_retry_after(result->retry_after, clock_real_us(), rand_u64(), &pause) <
-		    0)
+			    0 ||
+		    pause == 0)
 			pause = backoff_next_ns(b, rand_u64());
 		s->closed_until_ns = clock_mono_ns() + pause;
 		return pause;

@@ -115,6 +115,14 @@ static void closes_for_as_long_as_told(void)
 	CHECK_INT(o.verdict, ANSWER_WAIT);
 	CHECK(o.pause_ns <= NSEC_PER_SEC);
 
+	/* "Now", and a time that is past: not as fast as it refuses. */
+	o = exchange(&e, "429 X", "Retry-After: 0\r\n", "{}");
+	CHECK(o.pause_ns >= BACKOFF_LEAST_NS);
+	o = exchange(&e, "503 X", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "{}");
+	CHECK(o.pause_ns >= BACKOFF_LEAST_NS);
+	o = exchange(&e, "503 X", "Retry-After: -5\r\n", "{}");
+	CHECK(o.pause_ns >= BACKOFF_LEAST_NS);
+
 	/* Another organisation's endpoint starts with a clean sheet. */
 	e.onboarding.org_id[0] = '9';
 	session_set(e.session, &e.onboarding, &e.identity);
