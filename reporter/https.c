@@ -4,14 +4,12 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "agent/base/clock.h"
 
 #define PRIORITY 5u
 #define CONNECTIONS_MAX 2L
 #define CONNECTION_AGE_S 300L /* at least twice the heartbeat */
-#define RETRY_AFTER_MAX 64u
 
 struct https_call {
 	struct https *https;
@@ -24,7 +22,6 @@ struct https_call {
 	size_t header_bytes;
 	bool is_too_large;
 	struct buf body;
-	char retry_after[RETRY_AFTER_MAX];
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -114,9 +111,9 @@ static void call_finish(struct https_call *taken, CURLcode code)
 	cleanup_(call_cleanup) struct https_call *c = taken;
 	char *type = NULL;
 	long status = 0;
+	curl_off_t retry_after_s = 0;
 	struct https_result result = {
 		.error = error_of(code, c->is_too_large),
-		.retry_after = str_of(c->retry_after),
 		.body = buf_str(&c->body),
 		.elapsed_ns = clock_mono_ns() - c->started_ns,
 		.reason = "",
@@ -124,6 +121,10 @@ static void call_finish(struct https_call *taken, CURLcode code)
 
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(c->easy, CURLINFO_CONTENT_TYPE, &type);
+	/* Zero or below: absent, not readable, or a time that is past. */
+	(void)curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+	if (retry_after_s > 0)
+		result.retry_after_s = (uint64_t)retry_after_s;
 	if (result.error == 0 && (status < 100 || status > 999))
 		result.error = -EPROTO;
 	result.status = result.error == 0 ? (unsigned int)status : 0;
@@ -245,31 +246,17 @@ static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 	return 0;
 }
 
-/* One header line with its end. Only Retry-After is kept, when it is short. */
+/* One header line with its end; also what comes before the answer or behind its body. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's callback type */
-static size_t on_header(char *data, size_t size, size_t n, void *ctx)
+static size_t on_header(unused_ char *data, size_t size, size_t n, void *ctx)
 {
-	static const char name[] = "retry-after:";
 	struct https_call *c = ctx;
-	struct str line = { .p = data, .n = size * n };
 
-	c->header_bytes += line.n;
-	if (c->header_bytes > HTTPS_HEADERS_MAX) {
-		c->is_too_large = true;
-		return 0;
-	}
-	if (line.n < sizeof(name) || strncasecmp(line.p, name, sizeof(name) - 1) != 0)
+	c->header_bytes += size * n;
+	if (c->header_bytes <= HTTPS_HEADERS_MAX)
 		return size * n;
-	line.p += sizeof(name) - 1;
-	line.n -= sizeof(name) - 1;
-	while (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t')) {
-		line.p++;
-		line.n--;
-	}
-	while (line.n > 0 && (unsigned char)line.p[line.n - 1] <= ' ')
-		line.n--;
-	(void)!str_copy(line, c->retry_after, sizeof(c->retry_after));
-	return size * n;
+	c->is_too_large = true;
+	return 0;
 }
 
 static CURLcode option_blob(CURL *easy, CURLoption option, struct str pem)

@@ -38,8 +38,8 @@ struct https_result {
 	int error;		/* 0: there is an answer; else why there is none (https_post()) */
 	unsigned int status;	/* of the answer */
 	struct str type;	/* Content-Type, "" when absent */
-	struct str retry_after; /* "" when absent */
-	struct str body;	/* all borrowed for the time of the callback */
+	struct str body;	/* both borrowed for the time of the callback */
+	uint64_t retry_after_s; /* Retry-After, also from its date; 0: not said, or past */
 	uint64_t elapsed_ns;
 	const char *reason; /* words for an error, "" without one */
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/rand.h"
@@ -79,7 +80,7 @@ static const char *endpoint_get(const struct session *s)
 static uint64_t pause_of(struct session *s, enum answer_verdict verdict,
 			 const struct https_result *result, struct backoff *b)
 {
-	uint64_t pause = 0;
+	uint64_t pause;
 
 	switch (verdict) {
 	case ANSWER_OK:
@@ -91,9 +92,9 @@ static uint64_t pause_of(struct session *s, enum answer_verdict verdict,
 		return backoff_jitter_ns(SESSION_FORBIDDEN_NS, JITTER_PERCENT, rand_u64());
 	case ANSWER_WAIT:
 		/* "Now" would make us ask as fast as the endpoint refuses. */
-		if (backoff_retry_after(result->retry_after, clock_real_us(), rand_u64(), &pause) <
-			    0 ||
-		    pause == 0)
+		if (result->retry_after_s > 0)
+			pause = backoff_retry_after_ns(result->retry_after_s, rand_u64());
+		else
 			pause = backoff_next_ns(b, rand_u64());
 		s->closed_until_ns = clock_mono_ns() + pause;
 		return pause;
@@ -188,14 +189,16 @@ static void headers_make(const struct session *s, const struct session_request *
 			 struct headers *h)
 {
 	char uuid[37];
-	char date[HTTP_DATE_SIZE];
+	time_t now = (time_t)(clock_real_us() / USEC_PER_SEC);
+	struct tm tm = { 0 };
 
 	rand_uuid(uuid);
-	http_date_format(clock_real_us() / USEC_PER_SEC, date);
+	(void)gmtime_r(&now, &tm);
 	header_add(h, "Agent-Protocol: 1");
 	(void)snprintf(h->text[0], HEADER_SIZE, "Agent-Version: %s", s->version);
 	(void)snprintf(h->text[1], HEADER_SIZE, "Request-Id: %s", uuid);
-	(void)snprintf(h->text[2], HEADER_SIZE, "Date: %s", date);
+	/* IMF-fixdate (RFC 9110, section 5.6.7). */
+	(void)strftime(h->text[2], HEADER_SIZE, "Date: %a, %d %b %Y %H:%M:%S GMT", &tm);
 	for (size_t i = 0; i < 3; i++)
 		header_add(h, h->text[i]);
 	if (!r->is_enrolment && s->identity != NULL) {

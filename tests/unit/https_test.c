@@ -12,7 +12,7 @@ struct outcome {
 	int error;
 	unsigned int status;
 	char type[64];
-	char retry_after[64];
+	uint64_t retry_after_s;
 	char reason[256];
 	size_t body_n;
 	char body[64];
@@ -25,8 +25,7 @@ static void on_done(void *ctx, const struct https_result *r)
 	CHECK(!o->is_done);
 	*o = (struct outcome){ .is_done = true, .error = r->error, .status = r->status };
 	(void)snprintf(o->type, sizeof(o->type), "%.*s", (int)r->type.n, r->type.p);
-	(void)snprintf(o->retry_after, sizeof(o->retry_after), "%.*s", (int)r->retry_after.n,
-		       r->retry_after.p);
+	o->retry_after_s = r->retry_after_s;
 	(void)snprintf(o->body, sizeof(o->body), "%.*s", (int)r->body.n, r->body.p);
 	(void)snprintf(o->reason, sizeof(o->reason), "%s", r->reason);
 	o->body_n = r->body.n;
@@ -97,7 +96,7 @@ static void posts_and_reads_the_answer(void)
 		CHECK_INT(o.error, 0);
 		CHECK_INT(o.status, 200);
 		CHECK_STR(o.type, "application/json");
-		CHECK_STR(o.retry_after, "17");
+		CHECK_INT(o.retry_after_s, 17);
 		CHECK_STR(o.body, "{ }\n");
 		CHECK_STR(o.reason, "");
 		tls_asked(&s, asked, sizeof(asked));
@@ -193,15 +192,39 @@ static void follows_nobody(void)
 		 &o);
 	CHECK_INT(o.error, 0);
 	CHECK_INT(o.status, 307);
-	exchange("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 X\r\nretry-after: 5\r\n"
-		 "Content-Length: 0\r\n\r\n",
-		 &o);
+}
+
+static uint64_t retry_after(const char *value)
+{
+	char answer[256];
+	struct outcome o;
+
+	(void)snprintf(answer, sizeof(answer),
+		       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 X\r\nretry-after:%s\r\n"
+		       "Content-Length: 0\r\n\r\n",
+		       value);
+	exchange(answer, &o);
+	CHECK_INT(o.error, 0);
 	CHECK_INT(o.status, 503);
-	CHECK_STR(o.retry_after, "5");
-	exchange("HTTP/1.1 429 X\r\nRetry-After: 0123456789012345678901234567890123456789"
-		 "0123456789012345678901234\r\nContent-Length: 0\r\n\r\n",
-		 &o);
-	CHECK_STR(o.retry_after, ""); /* longer than any honest one */
+	return o.retry_after_s;
+}
+
+static void reads_retry_after(void)
+{
+	static const char *const not_said[] = { "", " 0", " -5", " soon",
+						" Sun, 06 Nov 1994 08:49:37 GMT" };
+	struct tm tm = { 0 };
+	time_t soon = time(NULL) + 100;
+	char date[64];
+
+	CHECK_INT(retry_after(" 5"), 5);
+	CHECK_INT(retry_after("  86400 "), 86400);
+	CHECK(strftime(date, sizeof(date), " %a, %d %b %Y %H:%M:%S GMT", gmtime_r(&soon, &tm)) > 0);
+	uint64_t s = retry_after(date);
+
+	CHECK(s > 90 && s <= 100);
+	for (size_t i = 0; i < ARRAY_LEN(not_said); i++)
+		CHECK_INT(retry_after(not_said[i]), 0);
 }
 
 static void bounds_what_it_reads(void)
@@ -304,6 +327,7 @@ static void pki_end(void)
 TEST_MAIN({ "pki_make", pki_make }, { "posts_and_reads_the_answer", posts_and_reads_the_answer },
 	  { "shows_its_certificate", shows_its_certificate },
 	  { "trusts_only_what_it_is_given", trusts_only_what_it_is_given },
-	  { "follows_nobody", follows_nobody }, { "bounds_what_it_reads", bounds_what_it_reads },
+	  { "follows_nobody", follows_nobody }, { "reads_retry_after", reads_retry_after },
+	  { "bounds_what_it_reads", bounds_what_it_reads },
 	  { "names_what_goes_wrong", names_what_goes_wrong },
 	  { "cancels_and_bounds_calls", cancels_and_bounds_calls }, { "pki_end", pki_end })

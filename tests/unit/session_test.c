@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reporter/session.h"
 
+#include <fnmatch.h>
+
 #include "agent/base/clock.h"
 #include "tests/endpoint.h"
 
@@ -79,7 +81,10 @@ static void carries_what_every_request_must(void)
 	CHECK(strstr(asked, "\r\nAgent-Protocol: 1\r\n") != NULL);
 	CHECK(strstr(asked, "\r\nAgent-Version: 1.2.3\r\n") != NULL);
 	CHECK(strstr(asked, "\r\nRequest-Id: ") != NULL);
-	CHECK(strstr(asked, " GMT\r\n") != NULL);
+	/* IMF-fixdate (RFC 9110, section 5.6.7). */
+	CHECK(fnmatch("*\r\nDate: [A-Z][a-z][a-z], [0-3][0-9] [A-Z][a-z][a-z] 2[0-9][0-9][0-9] "
+		      "[0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT\r\n*",
+		      asked, 0) == 0);
 	CHECK(strstr(asked, "\r\nX-Own: 1\r\n") != NULL);
 	CHECK(strstr(asked, "Agent-Device") == NULL);
 	CHECK(stats(&e).last_contact_us > 0);
