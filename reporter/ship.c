@@ -30,8 +30,8 @@
 #define BURY_MAX 16u
 #define BURY_PAUSE_NS SESSION_MISMATCH_NS
 
-/* New sessions in a row come ever slower, at most this slow. */
-#define EPOCH_PAUSE_MAX_NS (300 * NSEC_PER_SEC)
+/* Answers without sense come ever slower, at most this slow. */
+#define DISPUTE_PAUSE_MAX_NS (300 * NSEC_PER_SEC)
 
 enum ship_state {
 	SHIP_OFF,
@@ -60,7 +60,7 @@ struct ship {
 	uint64_t saving_seq;
 	bool is_backing_off; /* the pause is for an endpoint that did not answer */
 	uint32_t buried;     /* events refused since one was accepted */
-	uint32_t new_epochs; /* sessions begun since a batch was accepted */
+	uint32_t disputes;   /* answers without sense since a batch was accepted */
 	struct ship_stats stats;
 };
 
@@ -279,24 +279,30 @@ int ship_on_rows(struct ship *s, uint32_t request, const struct parcel_part *par
 	return 0;
 }
 
+/* Sends again after a pause that doubles until the endpoint accepts a batch: two sides that
+ * cannot agree neither race through the numbers nor fill the line with the same bytes. */
+static void dispute(struct ship *s, uint64_t now_ns)
+{
+	uint64_t pause = DISPUTE_PAUSE_MAX_NS;
+
+	if (s->disputes < 9)
+		pause = AGAIN_NS << s->disputes++;
+	wait(s, now_ns + pause, now_ns);
+}
+
 /* The endpoint's idea of this session is not ours: begin another one, which it
- * takes from wherever our cursor stands. Ever slower when that does not help, so
- * that two sides that cannot agree do not race through the numbers. */
+ * takes from wherever our cursor stands. */
 static void epoch_next(struct ship *s, uint64_t theirs, uint64_t now_ns)
 {
 	uint64_t next = later(s->epoch, theirs) + 1;
-	uint64_t pause = EPOCH_PAUSE_MAX_NS;
 
-	if (s->new_epochs < 9)
-		pause = later(AGAIN_NS, (AGAIN_NS << s->new_epochs) / 2);
 	if (next <= ANSWER_EPOCH_MAX && s->ops->epoch_set(s->ctx, next) == 0) {
 		s->epoch = next;
 		s->sent_max = 0;
-		s->new_epochs++;
 		s->stats.epochs++;
 		s->ops->settled(s->ctx); /* of this session nothing was sent yet */
 	}
-	wait(s, now_ns + pause, now_ns);
+	dispute(s, now_ns);
 }
 
 static void save(struct ship *s, uint64_t seq, uint64_t now_ns)
@@ -315,7 +321,7 @@ static void on_ok(struct ship *s, const struct session_answer *a, uint64_t now_n
 
 	if (answer_events_parse(a->body, &said) < 0) {
 		s->ops->refused(s->ctx, "acknowledgement not readable");
-		wait(s, now_ns + AGAIN_NS, now_ns);
+		dispute(s, now_ns);
 		return;
 	}
 	s->ops->clock(s->ctx, said.server_time_us, a->elapsed_ns);
@@ -326,7 +332,7 @@ static void on_ok(struct ship *s, const struct session_answer *a, uint64_t now_n
 	}
 	if (said.epoch < s->epoch) {
 		s->ops->refused(s->ctx, "acknowledgement of another epoch");
-		wait(s, now_ns + AGAIN_NS, now_ns);
+		dispute(s, now_ns);
 		return;
 	}
 	if (said.seq < s->parcel.first) {
@@ -335,7 +341,7 @@ static void on_ok(struct ship *s, const struct session_answer *a, uint64_t now_n
 		epoch_next(s, said.epoch, now_ns);
 		return;
 	}
-	s->new_epochs = 0;
+	s->disputes = 0;
 	if (s->parcel.count > 0)
 		s->buried = 0;
 	if (said.seq >= last) {

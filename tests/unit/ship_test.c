@@ -537,6 +537,41 @@ static void believes_no_impossible_acknowledgement(void)
 	CHECK_STR(w.refused, "acknowledgement of less than was there");
 }
 
+/* Pauses between answers that help nobody. */
+static void asks_ever_slower(const char *body, int epoch_result)
+{
+	cleanup_(world_done) struct world w;
+	uint64_t pause = S, answered_at;
+
+	world_init(&w);
+	w.epoch_result = epoch_result;
+	start(&w);
+	rows(&w, 1, 5, 3);
+	for (int i = 0; i < 12; i++) {
+		answered_at = w.now;
+		answer(&w, ANSWER_OK, body, 0);
+		CHECK_INT(w.wake_at, answered_at + pause);
+		w.said[0] = '\0';
+		wake(&w);
+		if (strncmp(w.said, "fetch", 5) == 0) /* too long to keep the batch */
+			rows(&w, 1, 5, 3);
+		pause = 2 * pause < 300 * S ? 2 * pause : 300 * S;
+	}
+	acked(&w, 1, 7);
+	ship_on_cursor(w.ship, 1, 7, w.now);
+	rows(&w, 1, 8, 1);
+	answer(&w, ANSWER_OK, body, 0);
+	CHECK_INT(w.wake_at, w.now + S);
+}
+
+static void does_not_argue(void)
+{
+	asks_ever_slower("not json", 0);
+	asks_ever_slower("{\"acked\":{\"epoch\":0,\"seq\":7}}", 0);
+	asks_ever_slower("{\"acked\":{\"epoch\":9,\"seq\":7}}", -ENOSPC);
+	asks_ever_slower("{\"acked\":{\"epoch\":4503599627370496,\"seq\":7}}", 0);
+}
+
 static void keeps_the_epoch_that_is_on_disk(void)
 {
 	cleanup_(world_done) struct world w;
@@ -687,6 +722,7 @@ TEST_MAIN({ "carries_batches", carries_batches },
 	  { "sends_very_regular_batches_as_they_are", sends_very_regular_batches_as_they_are },
 	  { "begins_an_epoch_when_cursors_differ", begins_an_epoch_when_cursors_differ },
 	  { "believes_no_impossible_acknowledgement", believes_no_impossible_acknowledgement },
+	  { "does_not_argue", does_not_argue },
 	  { "keeps_the_epoch_that_is_on_disk", keeps_the_epoch_that_is_on_disk },
 	  { "agrees_with_the_store_on_the_epoch", agrees_with_the_store_on_the_epoch },
 	  { "asks_anew_when_the_store_denies", asks_anew_when_the_store_denies },
