@@ -22,7 +22,6 @@
 #define PEM_MAX 8192u
 #define IDENTITY_MAX 65536u
 #define IDENTITY_DEPTH_MAX 2u
-#define CLOCK_OFFSET_MAX_MS INT64_C(3155760000000) /* a century */
 
 DEFINE_CLEANUP(BIO *, bio, BIO_free_all)
 DEFINE_CLEANUP(X509 *, x509, X509_free)
@@ -225,8 +224,8 @@ static int header_parse(struct identity *id, const struct cJSON *root)
 		return r;
 	r = str_copy(boot_id, id->boot_id, sizeof(id->boot_id));
 	return r < 0 ? r
-		     : parse_i64(offset, -CLOCK_OFFSET_MAX_MS, CLOCK_OFFSET_MAX_MS,
-				 &id->clock_offset_ms);
+		     : parse_i64(offset, -IDENTITY_CLOCK_OFFSET_MAX_MS,
+				 IDENTITY_CLOCK_OFFSET_MAX_MS, &id->clock_offset_ms);
 }
 
 static int enrolment_parse(struct identity *id, struct str text)

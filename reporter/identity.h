@@ -15,6 +15,9 @@
 
 #define IDENTITY_RENEW_US (UINT64_C(10) * 86400 * USEC_PER_SEC) /* of 30 days */
 
+/* A difference of clocks is told up to a century; what the endpoint says beyond is its mistake. */
+#define IDENTITY_CLOCK_OFFSET_MAX_MS INT64_C(3155760000000)
+
 struct identity {
 	struct buf key;			  /* PEM, PKCS #8 */
 	struct buf csr;			  /* PEM, PKCS #10 */

@@ -278,8 +278,13 @@ void session_clock(struct session *s, uint64_t server_time_us, uint64_t elapsed_
 
 	/* The endpoint read its clock about half a round trip ago. */
 	uint64_t there_us = server_time_us + elapsed_ns / 2 / NSEC_PER_USEC;
+	int64_t offset_ms = ((int64_t)there_us - (int64_t)clock_real_us()) / 1000;
 
-	s->clock_offset_ms = ((int64_t)there_us - (int64_t)clock_real_us()) / 1000;
+	if (offset_ms > IDENTITY_CLOCK_OFFSET_MAX_MS)
+		offset_ms = IDENTITY_CLOCK_OFFSET_MAX_MS;
+	if (offset_ms < -IDENTITY_CLOCK_OFFSET_MAX_MS)
+		offset_ms = -IDENTITY_CLOCK_OFFSET_MAX_MS;
+	s->clock_offset_ms = offset_ms;
 }
 
 int64_t session_clock_offset_ms(const struct session *s)

@@ -99,6 +99,11 @@ static void keeps_an_enrolment(void)
 	CHECK_INT(b.epoch, 4);
 	CHECK_INT(b.not_after_us, (uint64_t)(blob_made_s + 30 * BLOB_DAY_S) * USEC_PER_SEC);
 	CHECK(str_eq(buf_str(&b.certificate), buf_str(&said.certificate)));
+	b.clock_offset_ms = -IDENTITY_CLOCK_OFFSET_MAX_MS;
+	CHECK_INT(identity_save(&b, f.fd), 0);
+	CHECK_INT(identity_load(&b, f.fd), 0);
+	CHECK(identity_is_enrolled(&b));
+	CHECK_INT(b.clock_offset_ms, -IDENTITY_CLOCK_OFFSET_MAX_MS);
 	/* A session never falls for the same device. */
 	b.epoch = 9;
 	CHECK_INT(identity_save(&b, f.fd), 0);

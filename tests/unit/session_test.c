@@ -207,6 +207,9 @@ static void measures_the_endpoints_clock(void)
 	session_clock(e.session, 0, 0);
 	session_clock(e.session, clock_real_us(), 20 * NSEC_PER_SEC);
 	CHECK_INT(session_clock_offset_ms(e.session), ms);
+	/* The year 9999: no more than what the identity's file takes. */
+	session_clock(e.session, UINT64_C(253402300799) * USEC_PER_SEC, 0);
+	CHECK_INT(session_clock_offset_ms(e.session), IDENTITY_CLOCK_OFFSET_MAX_MS);
 }
 
 static void cancels(void)
