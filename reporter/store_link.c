@@ -217,14 +217,16 @@ int store_link_on_timer(void *ctx, uint64_t now_ns)
 static void ship_dead_letter(void *ctx, struct str line)
 {
 	struct reporter *r = ctx;
-	cleanup_(fd_cleanup) int fd =
-		openat(r->cloud_fd, DEAD_LETTER_FILE,
-		       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	cleanup_(fd_cleanup) int fd = openat(r->cloud_fd, DEAD_LETTER_FILE,
+					     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+						     O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+					     0600);
 	struct stat st;
 
 	log_warning("the cloud refused an event for good; it is kept in %s", DEAD_LETTER_FILE);
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size + (off_t)line.n > DEAD_LETTER_MAX ||
-	    fs_write_all(fd, line.p, line.n) < 0 || fs_write_all(fd, "\n", 1) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size + (off_t)line.n > DEAD_LETTER_MAX || fs_write_all(fd, line.p, line.n) < 0 ||
+	    fs_write_all(fd, "\n", 1) < 0)
 		log_error("%s: full or not writable", DEAD_LETTER_FILE);
 }
 
