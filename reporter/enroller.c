@@ -136,9 +136,12 @@ static void on_done(void *ctx, const struct session_answer *a)
 	case ANSWER_BAD_REQUEST:
 		log_warning("enrolment refused: %s %s", a->error.code, a->error.message);
 		hour_begin(e);
-		/* The old certificate does no more: the token may. */
+		/* Not this way: the token may do what the old certificate does not. And who
+		 * has a certificate is not bound to the token: the next need decides anew. */
 		if (e->task == ENROLLER_RENEW)
 			e->task = ENROLLER_ENROL;
+		else if (identity_is_enrolled(e->env.identity))
+			e->task = ENROLLER_NONE;
 		break;
 	default:
 		break;
@@ -205,6 +208,9 @@ static int on_timer(void *ctx, uint64_t now_ns)
 		try_at(e, now_ns + closed_ns);
 		return 0;
 	}
+	/* Nobody renews a certificate that is past; some do not even let it in. */
+	if (e->task == ENROLLER_RENEW && clock_real_us() > e->env.identity->not_after_us)
+		e->task = ENROLLER_ENROL;
 	r = request_send(e);
 	if (r < 0) {
 		log_error("enrolment: %s", strerrordesc_np(-r));

@@ -154,6 +154,38 @@ static void renews(void)
 	CHECK_INT(en.e.identity.epoch, 1);
 }
 
+/* A host that was off for a month. */
+static void enrols_again_when_its_certificate_is_past(void)
+{
+	cleanup_(enrolment_done) struct enrolment en;
+	char asked[16384], answer[8192], again[8192], refusal[512];
+	const char *const answers[] = { answer, again, refusal, NULL };
+
+	enrolment_make(&en);
+	answer_make(&en, "201 X", "\"session_epoch\":1,\"plan\":\"P2\",", answer, sizeof(answer));
+	answer_make(&en, "200 OK", "\"session_epoch\":1,\"plan\":\"P2\",", again, sizeof(again));
+	endpoint_answer(refusal, sizeof(refusal), "401 No", "",
+			"{\"error\":{\"code\":\"token_expired\"}}");
+	endpoint_serve(&en.e, answers);
+	enroller_start(en.enroller, &en.e.onboarding);
+	run_answered(&en, asked, sizeof(asked));
+	enroller_stop(en.enroller);
+	en.is_enrolled = false;
+	en.e.identity.not_after_us = clock_real_us() - 1;
+	enroller_renew(en.enroller, &en.e.onboarding);
+	run_answered(&en, asked, sizeof(asked));
+	CHECK(en.is_enrolled);
+	CHECK(strstr(asked, "[-] POST /v1/enroll HTTP/1.1\r\n") == asked);
+	CHECK(en.e.identity.not_after_us > clock_real_us());
+
+	/* A token that does no more must not stand in the way of a renewal to come. */
+	enroller_stop(en.enroller);
+	en.is_enrolled = false;
+	enroller_start(en.enroller, &en.e.onboarding);
+	run_answered(&en, asked, sizeof(asked));
+	CHECK(!en.is_enrolled && !enroller_is_busy(en.enroller));
+}
+
 static void refuses_what_is_not_for_it(const char *status, const char *body)
 {
 	cleanup_(enrolment_done) struct enrolment en;
@@ -191,4 +223,6 @@ static void refuses_bad_answers(void)
 }
 
 TEST_MAIN({ "enrols", enrols }, { "renews", renews },
+	  { "enrols_again_when_its_certificate_is_past",
+	    enrols_again_when_its_certificate_is_past },
 	  { "refuses_bad_answers", refuses_bad_answers })
