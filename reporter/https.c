@@ -188,8 +188,9 @@ static void watch_free(struct socket_watch *w)
 	free(w);
 }
 
-/* CURLMOPT_SOCKETFUNCTION(3): libcurl says what it waits for on a socket. A
- * failure here is told by -1, which ends the transfer. */
+/* CURLMOPT_SOCKETFUNCTION(3): libcurl says what it waits for on a socket. A failure here could
+ * be told by -1, but that ends all transfers without a word, those to come too; not told, the
+ * one transfer runs into its time limit. */
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *watch)
 {
 	struct https *h = ctx;
@@ -209,17 +210,14 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
 	}
 	w = calloc(1, sizeof(*w));
 	if (w == NULL)
-		return -1;
+		return 0;
 	*w = (struct socket_watch){ .https = h, .fd = fd };
-	if (loop_add_fd(h->loop, fd, events, on_socket_ready, w, &w->source) < 0) {
-		free(w);
-		return -1;
+	if (loop_add_fd(h->loop, fd, events, on_socket_ready, w, &w->source) < 0 ||
+	    curl_multi_assign(h->multi, fd, w) != CURLM_OK) {
+		watch_free(w);
+		return 0;
 	}
 	loop_source_set_priority(w->source, PRIORITY);
-	if (curl_multi_assign(h->multi, fd, w) != CURLM_OK) {
-		watch_free(w);
-		return -1;
-	}
 	return 0;
 }
 

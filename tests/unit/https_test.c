@@ -304,6 +304,43 @@ static void cancels_and_bounds_calls(void)
 	CHECK_INT(https_post(c.https, &r, on_done, &never, &more), 0);
 }
 
+static int on_nothing(unused_ void *ctx, unused_ uint64_t now_ns)
+{
+	return 0;
+}
+
+/* A socket that cannot be watched costs that request, and none after it. */
+static void recovers_when_the_loop_was_full(void)
+{
+	static const char *const answers[] = { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+					       NULL };
+	static struct loop_source *full[LOOP_SOURCES_MAX];
+	cleanup_(client_done) struct client c;
+	cleanup_(tls_server_stop) struct tls_server s;
+	struct outcome never = { 0 }, o;
+	struct https_call *call = NULL;
+	size_t n = 0;
+
+	tls_server_start(&s, &pki, &(struct tls_options){ .answers = answers });
+	client_make(&c);
+	while (n < ARRAY_LEN(full) && loop_add_timer(c.loop, on_nothing, NULL, &full[n]) == 0)
+		n++;
+	CHECK(n > 0 && n < ARRAY_LEN(full));
+
+	const struct https_request r = { .url = s.url, .tls.ca = str_of(ca) };
+
+	CHECK_INT(https_post(c.https, &r, on_done, &never, &call), 0);
+	for (int i = 0; i < 10; i++)
+		CHECK_INT(loop_run_once(c.loop, 10), 0);
+	CHECK(!never.is_done);
+	https_cancel(call);
+	while (n > 0)
+		loop_source_free(full[--n]);
+	post(&c, &r, &o);
+	CHECK_INT(o.error, 0);
+	CHECK_INT(o.status, 200);
+}
+
 static void pki_make(void)
 {
 	blob_made_s = (long)time(NULL);
@@ -330,4 +367,6 @@ TEST_MAIN({ "pki_make", pki_make }, { "posts_and_reads_the_answer", posts_and_re
 	  { "follows_nobody", follows_nobody }, { "reads_retry_after", reads_retry_after },
 	  { "bounds_what_it_reads", bounds_what_it_reads },
 	  { "names_what_goes_wrong", names_what_goes_wrong },
-	  { "cancels_and_bounds_calls", cancels_and_bounds_calls }, { "pki_end", pki_end })
+	  { "cancels_and_bounds_calls", cancels_and_bounds_calls },
+	  { "recovers_when_the_loop_was_full", recovers_when_the_loop_was_full },
+	  { "pki_end", pki_end })
