@@ -90,7 +90,6 @@ static void on_done(void *ctx, const struct session_answer *a)
 
 static int beat(struct beacon *h)
 {
-	static const char *const headers[] = { "Content-Type: application/json", NULL };
 	struct beacon_facts facts = { 0 };
 	char path[PATH_SIZE];
 	struct buf body;
@@ -103,7 +102,10 @@ static int beat(struct beacon *h)
 	(void)snprintf(path, sizeof(path), "/v1/devices/%s/heartbeat", h->device_id);
 
 	struct session_request request = {
-		.path = path, .headers = headers, .body = buf_str(&body), .backoff = &h->backoff
+		.path = path,
+		.headers = STR("Content-Type: application/json\n"),
+		.body = buf_str(&body),
+		.backoff = &h->backoff,
 	};
 
 	return session_post(h->env.session, &request, on_done, h, &h->call);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reporter/enroller.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/base/clock.h"
@@ -10,7 +9,7 @@
 #include "agent/base/rand.h"
 
 #define REQUEST_MAX 65536u
-#define HEADER_SIZE 128u
+#define HEADERS_SIZE 512u
 #define JITTER_PERCENT 20u
 #define STORE_AGAIN_NS (30 * NSEC_PER_SEC)
 
@@ -168,31 +167,31 @@ static int request_make(struct enroller *e)
 
 static int request_send(struct enroller *e)
 {
-	char authorisation[HEADER_SIZE], idempotency[HEADER_SIZE];
-	const char *headers[4] = { "Content-Type: application/json", idempotency, NULL, NULL };
+	char text[HEADERS_SIZE];
+	struct buf headers;
 	bool is_enrolment = e->task == ENROLLER_ENROL;
 	int r = request_make(e);
 
 	if (r < 0)
 		return r;
-	(void)snprintf(idempotency, sizeof(idempotency), "Idempotency-Key: %s",
-		       e->env.identity->csr_sha256);
-	if (is_enrolment) {
-		(void)snprintf(authorisation, sizeof(authorisation), "Authorization: Bearer %s",
-			       e->onboarding->enroll_token);
-		headers[2] = authorisation;
-	}
+	buf_init_fixed(&headers, text, sizeof(text));
+	buf_printf(&headers, "Content-Type: application/json\nIdempotency-Key: %s\n",
+		   e->env.identity->csr_sha256);
+	if (is_enrolment)
+		buf_printf(&headers, "Authorization: Bearer %s\n", e->onboarding->enroll_token);
+	if (buf_error(&headers) < 0)
+		return buf_error(&headers);
 
 	struct session_request request = {
 		.path = is_enrolment ? "/v1/enroll" : "/v1/renew",
-		.headers = headers,
+		.headers = buf_str(&headers),
 		.body = buf_str(&e->body),
 		.is_enrolment = is_enrolment,
 		.backoff = &e->backoff,
 	};
 
 	r = session_post(e->env.session, &request, on_done, e, &e->call);
-	explicit_bzero(authorisation, sizeof(authorisation));
+	explicit_bzero(text, sizeof(text));
 	return r;
 }
 

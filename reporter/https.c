@@ -344,25 +344,33 @@ static CURLcode options_request(CURL *easy, const struct https_request *r, struc
 	return first(code, options_tls(easy, &r->tls));
 }
 
-static int headers_copy(struct https_call *c, const char *const *headers)
+static int header_add(struct https_call *c, struct str line)
+{
+	char text[HTTPS_HEADER_MAX + 1];
+	int r = str_copy(line, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+
+	struct curl_slist *list = curl_slist_append(c->headers, text);
+
+	explicit_bzero(text, sizeof(text)); /* one of them carries a secret */
+	if (list == NULL)
+		return -ENOMEM;
+	c->headers = list;
+	return 0;
+}
+
+static int headers_copy(struct https_call *c, struct str lines)
 {
 	/* An empty value removes what libcurl would send by itself. */
-	static const char *const removed[] = { "Expect:", "Accept:" };
-	struct curl_slist *list;
+	int r = header_add(c, STR("Expect:"));
 
-	for (size_t i = 0; i < ARRAY_LEN(removed); i++) {
-		list = curl_slist_append(c->headers, removed[i]);
-		if (list == NULL)
-			return -ENOMEM;
-		c->headers = list;
-	}
-	for (size_t i = 0; headers != NULL && headers[i] != NULL; i++) {
-		list = curl_slist_append(c->headers, headers[i]);
-		if (list == NULL)
-			return -ENOMEM;
-		c->headers = list;
-	}
-	return 0;
+	if (r == 0)
+		r = header_add(c, STR("Accept:"));
+	while (r == 0 && lines.n > 0)
+		r = header_add(c, str_split(&lines, '\n'));
+	return r;
 }
 
 int https_post(struct https *h, const struct https_request *request, https_done_fn fn, void *ctx,
@@ -378,8 +386,13 @@ int https_post(struct https *h, const struct https_request *request, https_done_
 	*c = (struct https_call){ .https = h, .fn = fn, .ctx = ctx, .started_ns = clock_mono_ns() };
 	buf_init(&c->body, HTTPS_BODY_MAX);
 	c->easy = curl_easy_init();
-	if (c->easy == NULL || headers_copy(c, request->headers) < 0)
+	if (c->easy == NULL)
 		return -ENOMEM;
+
+	int r = headers_copy(c, request->headers);
+
+	if (r < 0)
+		return r;
 
 	CURLcode code = options_request(c->easy, request, c);
 

@@ -14,6 +14,7 @@
 #define HTTPS_CALLS_MAX 4u
 #define HTTPS_BODY_MAX 1048576u
 #define HTTPS_HEADERS_MAX 16384u
+#define HTTPS_HEADER_MAX 255u	/* of a request */
 #define HTTPS_CONNECT_MS 20000L /* 10 s for the connection, 10 s for TLS */
 #define HTTPS_TOTAL_MS 30000L
 #define HTTPS_SLOW_BYTES 100L /* a transfer below this many bytes a second .. */
@@ -27,9 +28,9 @@ struct https_tls {
 };
 
 struct https_request {
-	const char *url;	    /* https:// only */
-	const char *const *headers; /* "Name: value", ended by NULL; copied */
-	struct str body;	    /* borrowed until the call is done or cancelled */
+	const char *url;    /* https:// only */
+	struct str headers; /* lines "Name: value\n", each up to HTTPS_HEADER_MAX; copied */
+	struct str body;    /* borrowed until the call is done or cancelled */
 	struct https_tls tls;
 	bool is_fresh; /* on a connection of its own */
 };

@@ -8,8 +8,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/rand.h"
 
-#define COMMON_HEADERS 5u
-#define HEADER_SIZE 128u
+#define HEADERS_SIZE 1024u
 #define URL_SIZE 512u
 #define JITTER_PERCENT 20u
 
@@ -173,48 +172,29 @@ static void on_done(void *ctx, const struct https_result *result)
 	call.fn(call.ctx, &a);
 }
 
-struct headers {
-	char text[COMMON_HEADERS][HEADER_SIZE];
-	const char *list[COMMON_HEADERS + SESSION_HEADERS_MAX + 1];
-	size_t n;
-};
-
-static void header_add(struct headers *h, const char *text)
+static void headers_format(const struct session *s, const struct session_request *r,
+			   struct buf *out)
 {
-	if (h->n < ARRAY_LEN(h->list) - 1)
-		h->list[h->n++] = text;
-}
-
-static void headers_make(const struct session *s, const struct session_request *r,
-			 struct headers *h)
-{
-	char uuid[37];
+	char uuid[37], date[64];
 	time_t now = (time_t)(clock_real_us() / USEC_PER_SEC);
 	struct tm tm = { 0 };
 
 	rand_uuid(uuid);
 	(void)gmtime_r(&now, &tm);
-	header_add(h, "Agent-Protocol: 1");
-	(void)snprintf(h->text[0], HEADER_SIZE, "Agent-Version: %s", s->version);
-	(void)snprintf(h->text[1], HEADER_SIZE, "Request-Id: %s", uuid);
 	/* IMF-fixdate (RFC 9110, section 5.6.7). */
-	(void)strftime(h->text[2], HEADER_SIZE, "Date: %a, %d %b %Y %H:%M:%S GMT", &tm);
-	for (size_t i = 0; i < 3; i++)
-		header_add(h, h->text[i]);
-	if (!r->is_enrolment && s->identity != NULL) {
-		(void)snprintf(h->text[3], HEADER_SIZE, "Agent-Device: %s", s->identity->device_id);
-		header_add(h, h->text[3]);
-	}
-	for (size_t i = 0; r->headers != NULL && r->headers[i] != NULL; i++)
-		header_add(h, r->headers[i]);
-	h->list[h->n] = NULL;
+	(void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	buf_printf(out, "Agent-Protocol: 1\nAgent-Version: %s\nRequest-Id: %s\nDate: %s\n",
+		   s->version, uuid, date);
+	if (!r->is_enrolment && s->identity != NULL)
+		buf_printf(out, "Agent-Device: %s\n", s->identity->device_id);
+	buf_add_str(out, r->headers);
 }
 
 int session_post(struct session *s, const struct session_request *r, session_done_fn fn, void *ctx,
 		 struct session_call **ret_call)
 {
-	struct headers headers = { 0 };
-	char url[URL_SIZE];
+	char url[URL_SIZE], text[HEADERS_SIZE];
+	struct buf headers;
 	int n = snprintf(url, sizeof(url), "%s%s", endpoint_get(s), r->path);
 
 	if (s->onboarding == NULL)
@@ -227,11 +207,14 @@ int session_post(struct session *s, const struct session_request *r, session_don
 	if (c == NULL)
 		return -ENOMEM;
 	*c = (struct session_call){ .session = s, .backoff = r->backoff, .fn = fn, .ctx = ctx };
-	headers_make(s, r, &headers);
+	buf_init_fixed(&headers, text, sizeof(text));
+	headers_format(s, r, &headers);
+	if (buf_error(&headers) < 0)
+		return buf_error(&headers);
 
 	struct https_request request = {
 		.url = url,
-		.headers = headers.list,
+		.headers = buf_str(&headers),
 		.body = r->body,
 		.tls = { .ca = buf_str(&s->onboarding->ca_pem) },
 		.is_fresh = r->is_enrolment,
@@ -244,6 +227,7 @@ int session_post(struct session *s, const struct session_request *r, session_don
 
 	int e = https_post(s->https, &request, on_done, c, &c->https);
 
+	explicit_bzero(text, sizeof(text)); /* an enrolment's has a secret in it */
 	if (e < 0)
 		return e;
 	*ret_call = take_ptr(c);

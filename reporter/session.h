@@ -13,7 +13,6 @@
 #include "reporter/https.h"
 #include "reporter/identity.h"
 
-#define SESSION_HEADERS_MAX 10u /* of a request's own */
 #define SESSION_MISMATCH_NS (900 * NSEC_PER_SEC)
 #define SESSION_FORBIDDEN_NS (3600 * NSEC_PER_SEC)
 #define SESSION_CLOSED_HEARTBEAT_NS (300 * NSEC_PER_SEC)
@@ -32,11 +31,11 @@ DEFINE_CLEANUP(struct session *, session, session_free)
 void session_set(struct session *s, const struct onboarding *o, const struct identity *id);
 
 struct session_request {
-	const char *path;	    /* "/v1/..." */
-	const char *const *headers; /* its own, ended by NULL; may be NULL */
-	struct str body;	    /* borrowed until the answer */
-	bool is_enrolment;	    /* no client certificate, a connection of its own */
-	struct backoff *backoff;    /* of this kind of request */
+	const char *path;	 /* "/v1/..." */
+	struct str headers;	 /* its own, as https_post() takes them */
+	struct str body;	 /* borrowed until the answer */
+	bool is_enrolment;	 /* no client certificate, a connection of its own */
+	struct backoff *backoff; /* of this kind of request */
 };
 
 struct session_answer {

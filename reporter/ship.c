@@ -2,12 +2,11 @@
 #include "reporter/ship.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/base/hash.h"
 
-#define HEADER_SIZE 128u
+#define HEADERS_SIZE 512u
 #define DEAD_LETTER_KIND STR("dead_letter")
 
 /* Endpoints bound what they unpack: 64 times the bytes received (section 3.4). */
@@ -134,26 +133,16 @@ static void wait(struct ship *s, uint64_t at_ns, uint64_t now_ns)
 	s->ops->wake_at(s->ctx, at_ns);
 }
 
-struct post_headers {
-	char text[6][HEADER_SIZE];
-	const char *list[9];
-};
-
-static void headers_make(const struct ship *s, enum compress_encoding encoding, const char *sha256,
-			 struct post_headers *h)
+static void headers_format(const struct ship *s, enum compress_encoding encoding,
+			   const char *sha256, struct buf *out)
 {
 	const struct parcel *p = &s->parcel;
 
-	(void)snprintf(h->text[0], HEADER_SIZE, "Content-Encoding: %s", compress_name(encoding));
-	(void)snprintf(h->text[1], HEADER_SIZE, "Batch-Epoch: %" PRIu64, s->epoch);
-	(void)snprintf(h->text[2], HEADER_SIZE, "Batch-First: %" PRIu64, p->first);
-	(void)snprintf(h->text[3], HEADER_SIZE, "Batch-Last: %" PRIu64, p->last);
-	(void)snprintf(h->text[4], HEADER_SIZE, "Batch-Count: %" PRIu32, p->count);
-	(void)snprintf(h->text[5], HEADER_SIZE, "Batch-SHA256: %s", sha256);
-	h->list[0] = "Content-Type: application/x-ndjson";
-	for (size_t i = 0; i < ARRAY_LEN(h->text); i++)
-		h->list[i + 1] = h->text[i];
-	h->list[ARRAY_LEN(h->text) + 1] = NULL;
+	buf_printf(out, "Content-Type: application/x-ndjson\nContent-Encoding: %s\n",
+		   compress_name(encoding));
+	buf_printf(out, "Batch-Epoch: %" PRIu64 "\nBatch-First: %" PRIu64 "\n", s->epoch, p->first);
+	buf_printf(out, "Batch-Last: %" PRIu64 "\nBatch-Count: %" PRIu32 "\n", p->last, p->count);
+	buf_printf(out, "Batch-SHA256: %s\n", sha256);
 }
 
 /* The body as it goes out. Events that repeat themselves pack better than an
@@ -183,10 +172,10 @@ static int body_pack(struct ship *s, struct str plain, enum compress_encoding *r
 static int parcel_post(struct ship *s)
 {
 	struct parcel_header header = { 0 };
-	struct post_headers headers;
-	struct ship_post post = { .headers = headers.list };
+	struct ship_post post = { 0 };
 	enum compress_encoding encoding;
-	char digest[SHA256_HEX_SIZE];
+	char digest[SHA256_HEX_SIZE], text[HEADERS_SIZE];
+	struct buf headers;
 	struct str plain;
 	int r;
 
@@ -195,7 +184,11 @@ static int parcel_post(struct ship *s)
 	    (r = sha256_hex(plain, digest)) < 0 ||
 	    (r = body_pack(s, plain, &encoding, &post.body)) < 0)
 		return r;
-	headers_make(s, encoding, digest, &headers);
+	buf_init_fixed(&headers, text, sizeof(text));
+	headers_format(s, encoding, digest, &headers);
+	if (buf_error(&headers) < 0)
+		return buf_error(&headers);
+	post.headers = buf_str(&headers);
 	return s->ops->post(s->ctx, &post, &s->backoff);
 }
 

@@ -17,8 +17,8 @@
 #include "reporter/session.h"
 
 struct ship_post {
-	const char *const *headers; /* ended by NULL */
-	struct str body;	    /* stays until the answer or ship_stop() */
+	struct str headers; /* as https_post() takes them */
+	struct str body;    /* stays until the answer or ship_stop() */
 };
 
 struct ship_ops {

@@ -77,7 +77,6 @@ static void posts_and_reads_the_answer(void)
 		"Retry-After:  17 \r\nContent-Length: 4\r\n\r\n{ }\n",
 		NULL
 	};
-	static const char *const headers[] = { "X-One: 1", NULL };
 	cleanup_(client_done) struct client c;
 	cleanup_(tls_server_stop) struct tls_server s;
 	char asked[4096], url[128];
@@ -89,7 +88,7 @@ static void posts_and_reads_the_answer(void)
 	for (int i = 0; i < 2; i++) { /* the second time on the same connection */
 		post(&c,
 		     &(struct https_request){ .url = url,
-					      .headers = headers,
+					      .headers = STR("X-One: 1\n"),
 					      .body = STR("{\"a\":1}"),
 					      .tls.ca = str_of(ca) },
 		     &o);

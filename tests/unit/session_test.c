@@ -29,11 +29,10 @@ static void on_done(void *ctx, const struct session_answer *a)
 
 static struct outcome ask(struct endpoint *e, bool is_enrolment, struct backoff *b)
 {
-	static const char *const headers[] = { "X-Own: 1", NULL };
 	struct outcome o = { 0 };
 	struct session_call *call = NULL;
 	const struct session_request r = { .path = "/v1/x",
-					   .headers = headers,
+					   .headers = STR("X-Own: 1\n"),
 					   .body = STR("{}"),
 					   .is_enrolment = is_enrolment,
 					   .backoff = b };

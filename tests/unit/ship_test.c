@@ -19,7 +19,6 @@ struct world {
 	uint32_t max_events;
 	int post_result;
 	int epoch_result;
-	char headers[512];
 	struct str body;
 	char buried[256];
 	char refused[64];
@@ -48,18 +47,20 @@ static void on_fetch(void *ctx, uint32_t request, uint32_t max_events, uint32_t 
 static int on_post(void *ctx, const struct ship_post *post, struct backoff *backoff)
 {
 	struct world *w = ctx;
-	const char *v[8] = { 0 };
+	struct str rest = post->headers, v[7] = { 0 };
 	char text[128];
 
 	(void)backoff;
-	for (size_t i = 0; post->headers[i] != NULL; i++) {
-		CHECK(i < ARRAY_LEN(v));
-		CHECK(strchr(post->headers[i], ' ') != NULL);
-		v[i] = strchr(post->headers[i], ' ') + 1;
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		v[i] = str_split(&rest, '\n');
+		(void)str_split(&v[i], ' ');
 	}
-	CHECK_STR(v[0], "application/x-ndjson");
-	CHECK(v[6] != NULL && strlen(v[6]) == 64);
-	(void)snprintf(text, sizeof(text), "post %s:%s-%s/%s %s", v[2], v[3], v[4], v[5], v[1]);
+	CHECK_INT(rest.n, 0);
+	CHECK_STRN(v[0], "application/x-ndjson");
+	CHECK_INT(v[6].n, 64);
+	(void)snprintf(text, sizeof(text), "post %.*s:%.*s-%.*s/%.*s %.*s", (int)v[2].n, v[2].p,
+		       (int)v[3].n, v[3].p, (int)v[4].n, v[4].p, (int)v[5].n, v[5].p, (int)v[1].n,
+		       v[1].p);
 	say(w, text);
 	w->body = post->body;
 	return w->post_result;
