@@ -184,29 +184,18 @@ static int enrol_limits(const struct cJSON *root, struct answer_enrol *a)
 		     : optional_u64(limits, "max_batch_bytes", 1, NUMBER_MAX, &a->max_batch_bytes);
 }
 
-static int enrol_members(const struct cJSON *root, struct answer_enrol *a)
+static int enrol_members(const struct cJSON *root, bool is_renewal, struct answer_enrol *a)
 {
 	int r;
 
 	if ((r = device_parse(jsonr_member(root, "device_id"), a->device_id)) < 0 ||
 	    (r = enrol_certificate(root, &a->certificate)) < 0 ||
-	    (r = optional_time(root, &a->server_time_us)) < 0 ||
-	    (r = optional_u64(root, "next_heartbeat_s", HEARTBEAT_MIN_S, HEARTBEAT_MAX_S,
-			      &a->heartbeat_s)) < 0)
+	    (r = optional_time(root, &a->server_time_us)) < 0)
 		return r;
+	if (!is_renewal &&
+	    jsonr_get_u64(jsonr_member(root, "session_epoch"), 1, ANSWER_EPOCH_MAX, &a->epoch) < 0)
+		return -EPROTO;
 	return enrol_limits(root, a);
-}
-
-/* What only an enrolment says. */
-static int enrol_session(const struct cJSON *root, struct answer_enrol *a)
-{
-	struct str plan;
-
-	if (jsonr_get_u64(jsonr_member(root, "session_epoch"), 1, ANSWER_EPOCH_MAX, &a->epoch) < 0)
-		return -EPROTO;
-	if (jsonr_get_str(jsonr_member(root, "plan"), &plan) < 0 || plan_parse(plan, &a->plan) < 0)
-		return -EPROTO;
-	return 0;
 }
 
 int answer_enrol_parse(struct str body, bool is_renewal, struct answer_enrol *ret_answer)
@@ -218,9 +207,7 @@ int answer_enrol_parse(struct str body, bool is_renewal, struct answer_enrol *re
 	if (r < 0)
 		return r;
 	buf_init(&a.certificate, ANSWER_CERT_MAX);
-	r = enrol_members(jsonr_root(doc), &a);
-	if (r == 0 && !is_renewal)
-		r = enrol_session(jsonr_root(doc), &a);
+	r = enrol_members(jsonr_root(doc), is_renewal, &a);
 	if (r < 0) {
 		answer_enrol_done(&a);
 		return r;
@@ -250,9 +237,6 @@ int answer_events_parse(struct str body, struct answer_events *ret_answer)
 		return -EPROTO;
 	if (jsonr_get_u64(jsonr_member(acked, "epoch"), 1, ANSWER_EPOCH_MAX, &a.epoch) < 0 ||
 	    jsonr_get_u64(jsonr_member(acked, "seq"), 0, NUMBER_MAX, &a.seq) < 0)
-		return -EPROTO;
-	r = jsonr_get_bool(jsonr_member(root, "duplicate"), &a.is_duplicate);
-	if (r < 0 && r != -ENOENT)
 		return -EPROTO;
 	if (optional_time(root, &a.server_time_us) < 0 ||
 	    optional_u64(root, "min_interval_ms", 0, INTERVAL_MAX_MS, &a.min_interval_ms) < 0)

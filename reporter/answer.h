@@ -7,7 +7,6 @@
 #pragma once
 
 #include "agent/base/buf.h"
-#include "agent/config/plan.h"
 #include "reporter/https.h"
 
 #define ANSWER_DEPTH_MAX 8u
@@ -43,15 +42,13 @@ struct answer_error {
 
 void answer_error_parse(struct str body, struct answer_error *ret_error);
 
-/* The reply to an enrolment or, without epoch and plan, to a renewal. */
+/* The reply to an enrolment or, without the epoch, to a renewal. */
 struct answer_enrol {
 	char device_id[ANSWER_DEVICE_SIZE];
 	uint64_t epoch;		 /* 0 in a renewal */
-	enum plan plan;		 /* PLAN_NONE in a renewal */
 	uint64_t server_time_us; /* 0: not said */
 	uint64_t max_events;	 /* 0: not said; so the next ones */
 	uint64_t max_batch_bytes;
-	uint64_t heartbeat_s;
 	struct buf certificate; /* PEM: leaf, then its chain */
 };
 
@@ -67,7 +64,6 @@ struct answer_events {
 	uint64_t seq;
 	uint64_t server_time_us; /* 0: not said */
 	uint64_t min_interval_ms;
-	bool is_duplicate;
 };
 
 must_check int answer_events_parse(struct str body, struct answer_events *ret_answer);

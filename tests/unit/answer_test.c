@@ -129,10 +129,8 @@ static void reads_enrolments(void)
 		  0);
 	CHECK_STR(a.device_id, DEVICE);
 	CHECK_INT(a.epoch, 3);
-	CHECK_INT(a.plan, PLAN_P2);
 	CHECK_INT(a.max_events, 1000);
 	CHECK_INT(a.max_batch_bytes, 1048576);
-	CHECK_INT(a.heartbeat_s, 60);
 	CHECK_INT(a.server_time_us, 1777629600123000);
 	CHECK_STRN(buf_str(&a.certificate), "CERT\nCA");
 	answer_enrol_done(&a);
@@ -161,12 +159,9 @@ static void refuses_bad_enrolments(void)
 		"{\"device_id\":\"" DEVICE "\",\"certificate\":\"C\",\"limits\":[]," GOOD,
 		"{\"device_id\":\"" DEVICE
 		"\",\"certificate\":\"C\",\"limits\":{\"max_events\":0}," GOOD,
-		"{\"device_id\":\"" DEVICE "\",\"certificate\":\"C\",\"next_heartbeat_s\":1," GOOD,
 		"{\"device_id\":\"" DEVICE "\",\"certificate\":\"C\",\"server_time\":\"now\"," GOOD,
 		"{\"device_id\":\"" DEVICE
 		"\",\"certificate\":\"C\",\"session_epoch\":0,\"plan\":\"P2\"}",
-		"{\"device_id\":\"" DEVICE
-		"\",\"certificate\":\"C\",\"session_epoch\":1,\"plan\":\"P9\"}",
 		"{\"device_id\":\"" DEVICE "\",\"device_id\":\"" DEVICE
 		"\",\"certificate\":\"C\"," GOOD,
 	};
@@ -198,10 +193,9 @@ static void reads_acknowledgements(void)
 	CHECK_INT(a.epoch, 1);
 	CHECK_INT(a.seq, 18100);
 	CHECK_INT(a.min_interval_ms, 250);
-	CHECK(a.is_duplicate);
 	CHECK_INT(a.server_time_us, 1777629600000000);
 	CHECK_INT(answer_events_parse(STR("{\"acked\":{\"epoch\":1,\"seq\":0}}"), &a), 0);
-	CHECK(!a.is_duplicate && a.min_interval_ms == 0 && a.server_time_us == 0);
+	CHECK(a.min_interval_ms == 0 && a.server_time_us == 0);
 
 	static const char *const bad[] = {
 		"{}",
@@ -213,7 +207,6 @@ static void reads_acknowledgements(void)
 		"{\"acked\":{\"epoch\":1,\"seq\":1.5}}",
 		"{\"acked\":{\"epoch\":1,\"seq\":\"1\"}}",
 		"{\"acked\":{\"epoch\":1,\"seq\":1e300}}",
-		"{\"acked\":{\"epoch\":1,\"seq\":1},\"duplicate\":\"no\"}",
 		"{\"acked\":{\"epoch\":1,\"seq\":1},\"min_interval_ms\":99999999}",
 		"{\"acked\":{\"epoch\":1,\"seq\":1},\"acked\":{\"epoch\":1,\"seq\":9}}",
 		"{\"acked\":{\"epoch\":1,\"seq\":1}} trailing",

@@ -28,7 +28,7 @@ static void issue(const struct identity *id, const char *device, struct answer_e
 	X509 *cert = blob_certificate(key, device, pki.ca, pki.ca_key, false, 30);
 	char *pem = blob_pem(cert), *chain = blob_pem(pki.ca);
 
-	*a = (struct answer_enrol){ .epoch = 4, .plan = PLAN_P2 };
+	*a = (struct answer_enrol){ .epoch = 4 };
 	CHECK_INT(str_copy(str_of(device), a->device_id, sizeof(a->device_id)), 0);
 	buf_init(&a->certificate, ANSWER_CERT_MAX);
 	buf_add_str(&a->certificate, str_of(pem));
