@@ -66,37 +66,20 @@ static void call_unlink(struct https_call *c)
 	}
 }
 
-/* What libcurl found out, as an errno. */
+/* What libcurl found out, as far as it makes a difference; its words say the rest. */
 static int error_of(CURLcode code, bool is_too_large)
 {
 	switch (code) {
 	case CURLE_OK:
 		return 0;
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return -EHOSTUNREACH;
-	case CURLE_COULDNT_CONNECT:
-		return -ECONNREFUSED;
-	case CURLE_OPERATION_TIMEDOUT:
-		return -ETIMEDOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return -EKEYREJECTED;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_CACERT_BADFILE:
-		return -ECONNABORTED;
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
-		return -ECONNRESET;
 	case CURLE_FILESIZE_EXCEEDED:
 		return -EMSGSIZE;
 	case CURLE_WRITE_ERROR:
 		return is_too_large ? -EMSGSIZE : -ENOMEM;
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_BAD_CONTENT_ENCODING:
 		return -EPROTO;
 	case CURLE_OUT_OF_MEMORY:
 		return -ENOMEM;

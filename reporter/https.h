@@ -58,10 +58,10 @@ must_check int https_new(struct loop *l, struct https **ret_https);
 void https_free(struct https *h);
 DEFINE_CLEANUP(struct https *, https, https_free)
 
-/* Starts a POST; fn is called once from the loop, with result->error
- * -EHOSTUNREACH name not found, -ECONNREFUSED, -ETIMEDOUT, -EKEYREJECTED the server's certificate,
- * -ECONNABORTED other TLS trouble, -ECONNRESET cut off, -EMSGSIZE over the limits, -EPROTO not
- * HTTP, -ENOMEM, -EIO. Returns -EBUSY at HTTPS_CALLS_MAX, -ENOMEM, -EIO: fn is then not called. */
+/* Starts a POST; fn is called once from the loop, with result->error -EKEYREJECTED for the
+ * server's certificate, -EMSGSIZE over the limits, -EPROTO not HTTP, -ENOMEM, -EIO no answer for
+ * any other reason. Returns -EBUSY at HTTPS_CALLS_MAX, -EMSGSIZE for a header over
+ * HTTPS_HEADER_MAX, -ENOMEM, -EIO: fn is then not called. */
 must_check int https_post(struct https *h, const struct https_request *request, https_done_fn fn,
 			  void *ctx, struct https_call **ret_call);
 
