@@ -211,29 +211,12 @@ static int file_read(int dir_fd, const char *name, struct buf *out)
 	return r;
 }
 
-/* Absent in a file of before they were kept. */
-static int header_parse(struct identity *id, const struct cJSON *root)
-{
-	struct str boot_id = { 0 }, offset = STR("0");
-	int r = jsonr_get_str(jsonr_member(root, "boot_id"), &boot_id);
-
-	if (r < 0 && r != -ENOENT)
-		return r;
-	r = jsonr_get_str(jsonr_member(root, "clock_offset_ms"), &offset);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	r = str_copy(boot_id, id->boot_id, sizeof(id->boot_id));
-	return r < 0 ? r
-		     : parse_i64(offset, -IDENTITY_CLOCK_OFFSET_MAX_MS,
-				 IDENTITY_CLOCK_OFFSET_MAX_MS, &id->clock_offset_ms);
-}
-
 static int enrolment_parse(struct identity *id, struct str text)
 {
 	const struct jsonr_limits limits = { .max_bytes = IDENTITY_MAX,
 					     .max_depth = IDENTITY_DEPTH_MAX };
 	cleanup_(jsonr_cleanup) struct jsonr *doc = NULL;
-	struct str device, org, tenant, cert;
+	struct str device, org, tenant, boot, offset, cert;
 	int r = jsonr_parse(text, &limits, &doc, NULL);
 
 	if (r < 0)
@@ -244,15 +227,17 @@ static int enrolment_parse(struct identity *id, struct str text)
 	if (jsonr_get_str(jsonr_member(root, "device_id"), &device) < 0 ||
 	    jsonr_get_str(jsonr_member(root, "org_id"), &org) < 0 ||
 	    jsonr_get_str(jsonr_member(root, "tenant_id"), &tenant) < 0 ||
+	    jsonr_get_str(jsonr_member(root, "boot_id"), &boot) < 0 ||
+	    jsonr_get_str(jsonr_member(root, "clock_offset_ms"), &offset) < 0 ||
 	    jsonr_get_str(jsonr_member(root, "certificate"), &cert) < 0 ||
 	    jsonr_get_u64(jsonr_member(root, "epoch"), 1, ANSWER_EPOCH_MAX, &id->epoch) < 0 ||
 	    str_copy(device, id->device_id, sizeof(id->device_id)) < 0 ||
 	    str_copy(org, id->org_id, sizeof(id->org_id)) < 0 ||
-	    str_copy(tenant, id->tenant_id, sizeof(id->tenant_id)) < 0)
+	    str_copy(tenant, id->tenant_id, sizeof(id->tenant_id)) < 0 ||
+	    str_copy(boot, id->boot_id, sizeof(id->boot_id)) < 0 ||
+	    parse_i64(offset, -IDENTITY_CLOCK_OFFSET_MAX_MS, IDENTITY_CLOCK_OFFSET_MAX_MS,
+		      &id->clock_offset_ms) < 0)
 		return -EINVAL;
-	r = header_parse(id, root);
-	if (r < 0)
-		return r;
 	buf_add_str(&id->certificate, cert);
 	r = buf_error(&id->certificate);
 	if (r < 0)
