@@ -97,16 +97,9 @@ static uint64_t pause_of(struct session *s, enum answer_verdict verdict,
 			pause = backoff_next_ns(b, rand_u64());
 		s->closed_until_ns = clock_mono_ns() + pause;
 		return pause;
-	case ANSWER_RETRY:
-	case ANSWER_NOT_PROTOCOL:
-	case ANSWER_BAD_REQUEST:
-	case ANSWER_UNAUTHORISED:
-	case ANSWER_CONFLICT:
-	case ANSWER_TOO_LARGE:
-	case ANSWER_ENCODING:
-		break;
+	default:
+		return backoff_next_ns(b, rand_u64());
 	}
-	return backoff_next_ns(b, rand_u64());
 }
 
 /* Whether the endpoint is there and speaks our protocol, apart from what it says. */
