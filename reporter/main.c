@@ -37,9 +37,7 @@ static void licence_tell(struct reporter *r)
 	if (l.state == LICENCE_ACTIVE && identity_is_enrolled(&r->identity) &&
 	    strcmp(r->identity.org_id, l.org_id) == 0)
 		(void)!str_copy(str_of(r->identity.device_id), l.device_id, sizeof(l.device_id));
-	if (r->is_told && l.state == r->told.state && l.plan == r->told.plan &&
-	    strcmp(l.org_id, r->told.org_id) == 0 && strcmp(l.device_id, r->told.device_id) == 0 &&
-	    strcmp(l.reason, r->told.reason) == 0)
+	if (r->is_told && licence_eq(&l, &r->told))
 		return;
 	buf_init(&b, MSG_LICENCE_SET_MAX);
 	licence_put(&l, &b);

@@ -246,12 +246,6 @@ static bool is_offboarded(const struct onboarder *o, uint64_t now_us, const char
 	return true;
 }
 
-static bool licence_eq(const struct licence *a, const struct licence *b)
-{
-	return a->state == b->state && a->plan == b->plan && strcmp(a->org_id, b->org_id) == 0 &&
-	       strcmp(a->reason, b->reason) == 0;
-}
-
 static bool take_result(struct onboarder *o, const struct licence *l, struct reading *in)
 {
 	bool is_active = l->state == LICENCE_ACTIVE;

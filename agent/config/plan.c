@@ -21,6 +21,12 @@ static const char *const plan_names[] = {
 	[PLAN_P2] = "P2",
 };
 
+bool licence_eq(const struct licence *a, const struct licence *b)
+{
+	return a->state == b->state && a->plan == b->plan && strcmp(a->org_id, b->org_id) == 0 &&
+	       strcmp(a->device_id, b->device_id) == 0 && strcmp(a->reason, b->reason) == 0;
+}
+
 bool plan_allows(const struct licence *l, enum feature f)
 {
 	assert((unsigned int)f < FEATURES);

@@ -29,6 +29,8 @@ struct licence {
 	char reason[200];   /* for a human, "" when all is well */
 };
 
+bool licence_eq(const struct licence *a, const struct licence *b);
+
 /* True when the licence is active and its plan covers the feature. */
 bool plan_allows(const struct licence *l, enum feature f);
 

@@ -197,15 +197,9 @@ static void audit_resume(struct agent *a)
 	loop_timer_set(a->audit_timer, clock_mono_ns() + AUDIT_UNLICENSED_NS);
 }
 
-static bool licence_is_same(const struct licence *a, const struct licence *b)
-{
-	return a->state == b->state && a->plan == b->plan && strcmp(a->org_id, b->org_id) == 0 &&
-	       strcmp(a->device_id, b->device_id) == 0 && strcmp(a->reason, b->reason) == 0;
-}
-
 void agent_set_licence(struct agent *a, const struct licence *licence)
 {
-	if (licence_is_same(&a->licence, licence))
+	if (licence_eq(&a->licence, licence))
 		return;
 	a->licence = *licence;
 	log_info("licence: %s%s%s", plan_name(licence->plan),
