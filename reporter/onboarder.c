@@ -21,6 +21,7 @@ struct file {
 struct reading {
 	struct onboarding *said; /* NULL when it was refused */
 	char digest[SHA256_HEX_SIZE];
+	bool is_pinned; /* verified against a root that was there before */
 	struct diag why;
 };
 
@@ -32,12 +33,6 @@ struct onboarder {
 	struct onboarding *blob;
 	char blob_digest[SHA256_HEX_SIZE];
 	bool has_bad_offboarding;
-};
-
-/* The pinned root(s): the administrator's, else the reporter's own pin. */
-struct anchors {
-	struct buf pem;
-	bool is_pinned; /* there is one, though perhaps unreadable */
 };
 
 int onboarder_new(int cloud_fd, const char *trust_path, struct onboarder **ret_onboarder)
@@ -81,72 +76,71 @@ static void reading_done(struct reading *r)
 	onboarding_free(r->said);
 }
 
-static int anchors_read(const struct onboarder *o, struct anchors *a, struct diag *why)
+/* The pinned root(s): the administrator's, else the reporter's own pin; empty without any. */
+static int anchors_read(const struct onboarder *o, struct buf *pem, struct diag *why)
 {
-	int r = fs_read_file(AT_FDCWD, o->trust_path, &a->pem);
 	const char *name = o->trust_path;
+	int r = fs_read_file(AT_FDCWD, name, pem);
 
 	if (r == -ENOENT) {
 		name = ONBOARDER_PIN_FILE;
-		r = fs_read_file(o->cloud_fd, name, &a->pem);
+		r = fs_read_file(o->cloud_fd, name, pem);
 	}
-	a->is_pinned = r != -ENOENT;
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		buf_clear(pem);
 		return 0;
-	if (r == 0 && a->pem.len == 0)
+	}
+	if (r == 0 && pem->len == 0)
 		r = -ENODATA;
 	/* A pin that cannot be read must not count as no pin. */
 	return r < 0 ? diag_set(why, r, "%s: %s", name, strerrordesc_np(-r)) : 0;
+}
+
+static int file_read(const struct file *f, struct buf *text)
+{
+	return lseek(f->fd, 0, SEEK_SET) < 0 ? -errno : fs_read_fd(f->fd, text);
 }
 
 /* Reads and verifies one file; out->said is NULL and out->why says why when it is refused. */
 static void file_verify(const struct onboarder *o, const struct file *f, uint64_t now_us,
 			struct reading *out)
 {
-	cleanup_(buf_cleanup) struct buf text;
-	struct anchors anchors = { 0 };
+	cleanup_(buf_cleanup) struct buf text, anchors;
 	int r;
 
 	buf_init(&text, POLICY_FILE_MAX);
-	buf_init(&anchors.pem, POLICY_FILE_MAX);
+	buf_init(&anchors, POLICY_FILE_MAX);
 	if (f->state == ONBOARDER_FILE_UNSAFE) {
 		(void)diag_set(&out->why, -EPERM,
 			       "not a regular file of root that only root may write");
 		return;
 	}
-	if (lseek(f->fd, 0, SEEK_SET) < 0)
-		r = -errno;
-	else
-		r = fs_read_fd(f->fd, &text);
+	r = file_read(f, &text);
 	if (r == 0)
 		r = sha256_hex(buf_str(&text), out->digest);
 	if (r < 0) {
 		(void)diag_set(&out->why, r, "cannot be read: %s", strerrordesc_np(-r));
 		return;
 	}
-	if (anchors_read(o, &anchors, &out->why) == 0)
-		(void)!policy_verify(buf_str(&text), buf_str(&anchors.pem), now_us, BOTH_FLAGS,
-				     &out->said, &out->why);
-	buf_done(&anchors.pem);
+	if (anchors_read(o, &anchors, &out->why) < 0)
+		return;
+	out->is_pinned = anchors.len > 0;
+	(void)!policy_verify(buf_str(&text), buf_str(&anchors), now_us, BOTH_FLAGS, &out->said,
+			     &out->why);
 }
 
 /* The first good file decides whose files count from then on. */
-static int pin(const struct onboarder *o, const struct onboarding *said, struct diag *why)
+static int pin(const struct onboarder *o, struct reading *in)
 {
-	cleanup_(buf_cleanup) struct buf old;
-	struct anchors anchors = { 0 };
 	int r;
 
-	buf_init(&old, POLICY_FILE_MAX);
-	buf_init(&anchors.pem, POLICY_FILE_MAX);
-	r = anchors_read(o, &anchors, why);
-	buf_done(&anchors.pem);
-	if (r < 0 || anchors.is_pinned)
-		return r;
-	r = fs_write_file_atomic(o->cloud_fd, ONBOARDER_PIN_FILE, buf_str(&said->root_pem), 0600);
+	if (in->is_pinned)
+		return 0;
+	r = fs_write_file_atomic(o->cloud_fd, ONBOARDER_PIN_FILE, buf_str(&in->said->root_pem),
+				 0600);
 	if (r < 0)
-		return diag_set(why, r, "the root cannot be stored: %s", strerrordesc_np(-r));
-	log_info("onboarding root pinned: SHA-256 %s", said->root_fingerprint);
+		return diag_set(&in->why, r, "the root cannot be stored: %s", strerrordesc_np(-r));
+	log_info("onboarding root pinned: SHA-256 %s", in->said->root_fingerprint);
 	return 0;
 }
 
@@ -182,7 +176,7 @@ static void judge_onboarding(const struct onboarder *o, uint64_t now_us, const c
 		(void)diag_set(&in->why, -EKEYEXPIRED, "the onboarding file has expired");
 	else if (said != NULL && said->is_leaf_expired && strcmp(said->org_id, identity_org) != 0)
 		(void)diag_set(&in->why, -EKEYEXPIRED, "the signing certificate has expired");
-	else if (said != NULL && pin(o, said, &in->why) == 0)
+	else if (said != NULL && pin(o, in) == 0)
 		licence_set(l, LICENCE_ACTIVE, said, "");
 	if (in->why.text[0] != '\0')
 		licence_set(l, is_expired ? LICENCE_EXPIRED : LICENCE_INVALID,
