@@ -295,17 +295,20 @@ static int root_copy(X509 *root, struct onboarding *o)
 
 	if (n <= 0)
 		return -ENOMEM;
-	buf_add(&o->root_der, der, (size_t)n);
+
+	int r = sha256_hex((struct str){ .p = (const char *)der, .n = (size_t)n },
+			   o->root_fingerprint);
+
 	OPENSSL_free(der);
+	if (r < 0)
+		return r;
 	if (bio == NULL || PEM_write_bio_X509(bio, root) != 1)
 		return -ENOMEM;
 
 	long pem_n = BIO_get_mem_data(bio, &pem);
 
 	buf_add(&o->root_pem, pem, (size_t)pem_n);
-	if (buf_error(&o->root_der) < 0 || buf_error(&o->root_pem) < 0)
-		return -ENOMEM;
-	return sha256_hex(buf_str(&o->root_der), o->root_fingerprint);
+	return buf_error(&o->root_pem);
 }
 
 /* leaf -> issuing CA -> root against the anchors; time is judged apart, so that a
@@ -581,7 +584,6 @@ static struct onboarding *onboarding_new(void)
 	if (o == NULL)
 		return NULL;
 	buf_init(&o->ca_pem, POLICY_CA_MAX);
-	buf_init(&o->root_der, CERTIFICATE_MAX);
 	buf_init(&o->root_pem, 2UL * CERTIFICATE_MAX);
 	return o;
 }
@@ -591,7 +593,6 @@ void onboarding_free(struct onboarding *o)
 	if (o == NULL)
 		return;
 	buf_done(&o->ca_pem);
-	buf_done(&o->root_der);
 	buf_done(&o->root_pem);
 	OPENSSL_cleanse(o, sizeof(*o));
 	free(o);

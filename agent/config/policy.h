@@ -42,8 +42,7 @@ struct onboarding {
 	char previous_org_ids[POLICY_PREVIOUS_MAX][POLICY_GUID_SIZE];
 	struct buf ca_pem;			/* the only TLS anchors */
 	struct buf root_pem;			/* root certificate the chain ends at */
-	struct buf root_der;			/* the same in DER */
-	char root_fingerprint[SHA256_HEX_SIZE]; /* SHA-256 of root_der */
+	char root_fingerprint[SHA256_HEX_SIZE]; /* SHA-256 of its DER form */
 };
 
 enum policy_flags {
