@@ -292,7 +292,6 @@ static void epoch_next(struct ship *s, uint64_t theirs, uint64_t now_ns)
 	if (next <= ANSWER_EPOCH_MAX && s->ops->epoch_set(s->ctx, next) == 0) {
 		s->epoch = next;
 		s->sent_max = 0;
-		s->stats.epochs++;
 		s->ops->settled(s->ctx); /* of this session nothing was sent yet */
 	}
 	dispute(s, now_ns);

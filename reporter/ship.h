@@ -84,7 +84,6 @@ struct ship_stats {
 	uint64_t sent;	       /* events sent, repeats included */
 	uint64_t acked;	       /* events acknowledged */
 	uint64_t dead_letters; /* events the endpoint refused */
-	uint64_t epochs;       /* sessions begun because the endpoint's cursor was not ours */
 	uint64_t acked_seq;
 	uint32_t in_flight; /* events in the batch in hand */
 	bool is_running;
