@@ -34,14 +34,17 @@ struct tls_options {
 	const char *const *answers; /* raw HTTP, ended by NULL; "": the connection is cut */
 	const char *host;	    /* in the certificate; NULL: 127.0.0.1 */
 	bool is_tls11;		    /* an old version only */
+	bool is_expired;	    /* the certificate, since yesterday */
 };
 
-static inline X509 *tls_certificate(const struct blob_pki *p, EVP_PKEY *key, const char *host)
+static inline X509 *tls_certificate(const struct blob_pki *p, EVP_PKEY *key,
+				    const struct tls_options *opt)
 {
 	char names[128];
-	X509 *cert = blob_certificate(key, "server", p->root, p->root_key, false, 10);
+	X509 *cert = blob_certificate(key, "server", p->root, p->root_key, false,
+				      opt->is_expired ? -1 : 10);
 
-	(void)snprintf(names, sizeof(names), "IP:%s", host != NULL ? host : "127.0.0.1");
+	(void)snprintf(names, sizeof(names), "IP:%s", opt->host != NULL ? opt->host : "127.0.0.1");
 	blob_extension(cert, p->root, NID_subject_alt_name, names);
 	CHECK(X509_sign(cert, p->root_key, EVP_sha256()) > 0);
 	return cert;
@@ -59,7 +62,7 @@ static inline SSL_CTX *tls_context(const struct blob_pki *p, const struct tls_op
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = tls_certificate(p, key, opt->host);
+	X509 *cert = tls_certificate(p, key, opt);
 
 	CHECK(ctx != NULL && key != NULL);
 	CHECK(SSL_CTX_use_certificate(ctx, cert) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1);

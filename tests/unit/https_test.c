@@ -170,6 +170,11 @@ static void trusts_only_what_it_is_given(void)
 	CHECK_INT(o.error, -EKEYREJECTED);
 	tls_server_stop(&s);
 
+	tls_server_start(&s, &pki, &(struct tls_options){ .answers = answers, .is_expired = true });
+	post(&c, &(struct https_request){ .url = s.url, .tls.ca = str_of(ca) }, &o);
+	CHECK_INT(o.error, -EKEYREJECTED);
+	tls_server_stop(&s);
+
 	tls_server_start(&s, &pki, &(struct tls_options){ .answers = answers, .is_tls11 = true });
 	post(&c, &(struct https_request){ .url = s.url, .tls.ca = str_of(ca) }, &o);
 	CHECK_INT(o.error, -EIO);
