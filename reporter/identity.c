@@ -199,12 +199,12 @@ static int certificate_check(struct str pem, struct str key_pem, const char *dev
 	return 0;
 }
 
-/* Reads a small file; a missing or too large one is empty. */
+/* Reads a small file; a missing or too large one is empty, and what is no file at all. */
 static int file_read(int dir_fd, const char *name, struct buf *out)
 {
 	int r = fs_read_file(dir_fd, name, out);
 
-	if (r == -ENOENT || r == -EFBIG || r == -EINVAL || r == -ELOOP) {
+	if (r == -ENOENT || r == -EFBIG || r == -EINVAL || r == -ELOOP || r == -ENXIO) {
 		buf_clear(out);
 		return 0;
 	}

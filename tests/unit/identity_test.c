@@ -195,6 +195,33 @@ static void survives_damaged_files(void)
 	CHECK(!identity_is_enrolled(&id) && id.key.len == 0);
 }
 
+/* Neither followed nor waited for: whatever bears the name of a file of ours. */
+static void replaces_what_is_no_file(void)
+{
+	static const mode_t kinds[] = { S_IFLNK, S_IFIFO, S_IFSOCK };
+	static const char *const names[] = { "device.key", "device.csr" };
+	cleanup_(folder_done) struct folder f = folder_make();
+	cleanup_(identity_done) struct identity id;
+
+	identity_init(&id);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		for (size_t j = 0; j < ARRAY_LEN(names); j++) {
+			CHECK_INT(identity_forget(&id, f.fd), 0);
+			CHECK_INT(identity_prepare(&id, f.fd, "machine"), 0);
+			CHECK_INT(unlinkat(f.fd, names[j], 0), 0);
+			if (kinds[i] == S_IFLNK)
+				CHECK_INT(symlinkat("/dev/zero", f.fd, names[j]), 0);
+			else
+				CHECK_INT(mknodat(f.fd, names[j], kinds[i] | 0600, 0), 0);
+			CHECK_INT(identity_load(&id, f.fd), 0);
+			CHECK_INT(identity_prepare(&id, f.fd, "machine"), 0);
+			CHECK_INT(mode_of(&f, names[j]), 0600);
+			CHECK_INT(identity_load(&id, f.fd), 0);
+			CHECK(id.key.len > 0 && id.csr.len > 0);
+		}
+	}
+}
+
 /* The identity of another key is none: the key is what counts. */
 static void refuses_an_identity_of_another_key(void)
 {
@@ -286,6 +313,7 @@ TEST_MAIN({ "pki_make", pki_make },
 	  { "keeps_an_enrolment", keeps_an_enrolment },
 	  { "refuses_certificates_of_others", refuses_certificates_of_others },
 	  { "survives_damaged_files", survives_damaged_files },
+	  { "replaces_what_is_no_file", replaces_what_is_no_file },
 	  { "refuses_an_identity_of_another_key", refuses_an_identity_of_another_key },
 	  { "asks_for_no_pass_phrase", asks_for_no_pass_phrase },
 	  { "tells_when_it_cannot_store", tells_when_it_cannot_store }, { "pki_end", pki_end })
