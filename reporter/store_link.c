@@ -136,22 +136,30 @@ static void ship_fetch(void *ctx, uint32_t request, uint32_t max_events, uint32_
 	store_send(r, MSG_FETCH, &b);
 }
 
+/* Stands in health until the next batch is answered, whatever heartbeats are told. */
+static void events_refused(struct reporter *r, const char *why)
+{
+	(void)snprintf(r->ship_error, sizeof(r->ship_error), "events refused: %s", why);
+}
+
 static void on_ship_done(void *ctx, const struct session_answer *a)
 {
 	struct reporter *r = ctx;
+	struct session_stats st;
 	uint64_t now_ns = clock_mono_ns();
 
 	reporter_traffic(r);
 	r->ship_call = NULL;
 	r->ship_error[0] = '\0';
-	if (a->verdict == ANSWER_OK)
-		r->last_ack_us = clock_real_us();
-	else if (a->verdict == ANSWER_FORBIDDEN || a->verdict == ANSWER_UNAUTHORISED)
-		(void)snprintf(r->ship_error, sizeof(r->ship_error), "events refused: %s: %s",
-			       a->error.code, a->error.message);
+	if (a->verdict != ANSWER_OK && a->has_answer) {
+		session_stats(r->session, &st);
+		events_refused(r, st.error);
+	}
 	if (a->verdict == ANSWER_WAIT)
 		ship_hold(r->ship, now_ns + a->pause_ns);
 	ship_on_answer(r->ship, a, now_ns);
+	if (a->verdict == ANSWER_OK && r->ship_error[0] == '\0')
+		r->last_ack_us = clock_real_us();
 }
 
 static int ship_post(void *ctx, const struct ship_post *post, struct backoff *backoff)
@@ -240,6 +248,7 @@ static void ship_refused(void *ctx, const char *what)
 	struct reporter *r = ctx;
 
 	log_warning("cloud: %s", what);
+	events_refused(r, what);
 	session_refused(r->session, what);
 }
 
