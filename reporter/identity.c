@@ -63,6 +63,7 @@ static void enrolment_clear(struct identity *id)
 	id->tenant_id[0] = '\0';
 	id->epoch = 0;
 	id->not_after_us = 0;
+	id->renew_us = 0;
 	id->boot_id[0] = '\0';
 	id->clock_offset_ms = 0;
 	buf_clear(&id->certificate);
@@ -173,9 +174,33 @@ static int chain_check(BIO *bio)
 	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ? 0 : -EINVAL;
 }
 
-/* The leaf of a PEM chain must be for our key and device; its end is given back. */
-static int certificate_check(struct str pem, struct str key_pem, const char *device_id,
-			     uint64_t *ret_not_after_us)
+/* Since 1970, 0 for what cannot be read. */
+static uint64_t time_us(const ASN1_TIME *t)
+{
+	struct tm tm = { 0 };
+
+	if (ASN1_TIME_to_tm(t, &tm) != 1)
+		return 0;
+
+	time_t s = timegm(&tm);
+
+	return s > 0 ? (uint64_t)s * USEC_PER_SEC : 0;
+}
+
+/* A third of the certificate's life, 90 to 110 % of it: hosts that enrolled together do not all
+ * renew together, and each keeps its time over restarts. */
+static uint64_t renew_before_us(uint64_t begin_us, uint64_t end_us, const char *device_id)
+{
+	uint64_t third_us = begin_us < end_us ? (end_us - begin_us) / 3 : 0;
+	unsigned int share = 0;
+
+	for (size_t i = 0; i < ANSWER_DEVICE_SIZE - 1; i++)
+		share = (share * 31 + (unsigned char)device_id[i]) % 21;
+	return third_us / 100 * (90 + share);
+}
+
+/* The leaf of a PEM chain must be for our key and id's device; its times are taken over. */
+static int certificate_check(struct identity *id, struct str pem, struct str key_pem)
 {
 	cleanup_(bio_cleanup) BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	cleanup_(pkey_cleanup) EVP_PKEY *key = key_parse(key_pem);
@@ -185,17 +210,14 @@ static int certificate_check(struct str pem, struct str key_pem, const char *dev
 
 	cleanup_(x509_cleanup) X509 *cert =
 		PEM_read_bio_X509(bio, NULL, policy_no_pass_phrase, NULL);
-	struct tm tm = { 0 };
 
-	if (cert == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1 ||
-	    chain_check(bio) < 0)
+	if (cert == NULL || time_us(X509_get0_notAfter(cert)) == 0 || chain_check(bio) < 0)
 		return -EINVAL;
-	if (EVP_PKEY_eq(X509_get0_pubkey(cert), key) != 1 || !names_device(cert, device_id))
+	if (EVP_PKEY_eq(X509_get0_pubkey(cert), key) != 1 || !names_device(cert, id->device_id))
 		return -EKEYREJECTED;
-
-	time_t end = timegm(&tm);
-
-	*ret_not_after_us = end > 0 ? (uint64_t)end * USEC_PER_SEC : 0;
+	id->not_after_us = time_us(X509_get0_notAfter(cert));
+	id->renew_us = id->not_after_us - renew_before_us(time_us(X509_get0_notBefore(cert)),
+							  id->not_after_us, id->device_id);
 	return 0;
 }
 
@@ -242,8 +264,7 @@ static int enrolment_parse(struct identity *id, struct str text)
 	r = buf_error(&id->certificate);
 	if (r < 0)
 		return r;
-	return certificate_check(buf_str(&id->certificate), buf_str(&id->key), id->device_id,
-				 &id->not_after_us);
+	return certificate_check(id, buf_str(&id->certificate), buf_str(&id->key));
 }
 
 static int key_load(struct identity *id, int dir_fd)
@@ -364,8 +385,7 @@ int identity_accept(struct identity *id, int dir_fd, const struct onboarding *o,
 	/* The same device never goes back in its sessions; a renewal names none. */
 	if (strcmp(id->device_id, a->device_id) == 0 && id->epoch > a->epoch)
 		fresh.epoch = id->epoch;
-	r = certificate_check(buf_str(&a->certificate), buf_str(&id->key), a->device_id,
-			      &fresh.not_after_us);
+	r = certificate_check(&fresh, buf_str(&a->certificate), buf_str(&id->key));
 	ERR_clear_error();
 	if (r < 0)
 		return r;
@@ -385,6 +405,7 @@ int identity_accept(struct identity *id, int dir_fd, const struct onboarding *o,
 	memcpy(id->device_id, fresh.device_id, sizeof(id->device_id));
 	id->epoch = fresh.epoch;
 	id->not_after_us = fresh.not_after_us;
+	id->renew_us = fresh.renew_us;
 	return 0;
 }
 

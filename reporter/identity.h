@@ -13,8 +13,6 @@
 #include "agent/config/policy.h"
 #include "reporter/answer.h"
 
-#define IDENTITY_RENEW_US (UINT64_C(10) * 86400 * USEC_PER_SEC) /* of 30 days */
-
 /* A difference of clocks is told up to a century; what the endpoint says beyond is its mistake. */
 #define IDENTITY_CLOCK_OFFSET_MAX_MS INT64_C(3155760000000)
 
@@ -29,6 +27,7 @@ struct identity {
 	char tenant_id[POLICY_TENANT_SIZE];
 	uint64_t epoch;		/* session of the device: rises, never falls */
 	uint64_t not_after_us;	/* of the certificate */
+	uint64_t renew_us;	/* with a third of its life left; devices differ by 10 % of that */
 	struct buf certificate; /* PEM: leaf, then its chain */
 
 	/*

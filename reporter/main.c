@@ -96,7 +96,7 @@ static void reconcile(struct reporter *r)
 		enroller_start(r->enroller, blob);
 		return;
 	}
-	if (clock_real_us() + IDENTITY_RENEW_US > r->identity.not_after_us)
+	if (clock_real_us() > r->identity.renew_us)
 		enroller_renew(r->enroller, blob);
 	beacon_start(r->beacon, r->identity.device_id, cfg_u64(cfg, CFG_CLOUD_HEARTBEAT_S),
 		     cfg_layer_of(cfg, CFG_CLOUD_HEARTBEAT_S) != CFG_LAYER_BUILTIN);

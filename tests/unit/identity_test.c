@@ -98,6 +98,11 @@ static void keeps_an_enrolment(void)
 	CHECK_STR(b.tenant_id, "t-1");
 	CHECK_INT(b.epoch, 4);
 	CHECK_INT(b.not_after_us, (uint64_t)(blob_made_s + 30 * BLOB_DAY_S) * USEC_PER_SEC);
+	/* A third of its 31 days is left, give or take a tenth. */
+	CHECK(b.renew_us >=
+	      b.not_after_us - UINT64_C(31) * BLOB_DAY_S * USEC_PER_SEC / 3 * 11 / 10);
+	CHECK(b.renew_us <= b.not_after_us - UINT64_C(31) * BLOB_DAY_S * USEC_PER_SEC / 3 * 9 / 10);
+	CHECK_INT(a.renew_us, b.renew_us);
 	CHECK(str_eq(buf_str(&b.certificate), buf_str(&said.certificate)));
 	b.clock_offset_ms = -IDENTITY_CLOCK_OFFSET_MAX_MS;
 	CHECK_INT(identity_save(&b, f.fd), 0);
