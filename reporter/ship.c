@@ -375,36 +375,28 @@ static void halve(struct ship *s, uint64_t now_ns)
 	rest(s, now_ns, now_ns);
 }
 
-/* 400 bad_batch: with a line, that one goes; without, halves find it. */
-static void on_bad_request(struct ship *s, const struct session_answer *a, uint64_t now_ns)
-{
-	const struct parcel *p = &s->parcel;
-
-	if (strcmp(a->error.code, "bad_batch") != 0) {
-		/* Something about the request, not about an event. */
-		wait(s, now_ns + a->pause_ns, now_ns);
-		return;
-	}
-	/* Line 1 is the header line, so event k (from 0) is line k + 2. */
-	if (a->error.line >= 2 && a->error.line - 2 < p->count)
-		line_bury(s, (uint32_t)(a->error.line - 2), now_ns);
-	else if (p->count > 1)
-		halve(s, now_ns);
-	else if (p->count == 1)
-		line_bury(s, 0, now_ns);
-	else
-		/* Not even the ranges that are missing: pass them by, they are counted here. */
-		save(s, p->last, now_ns);
-}
-
-static void on_too_large(struct ship *s, uint64_t now_ns)
+/* Some event of the batch is refused, nobody says which: halves find it. A batch of none is
+ * refused for what we are: the cursor stays, for nothing was stored. */
+static void narrow(struct ship *s, uint64_t now_ns)
 {
 	if (s->parcel.count > 1)
 		halve(s, now_ns);
 	else if (s->parcel.count == 1)
 		line_bury(s, 0, now_ns);
 	else
-		save(s, s->parcel.last, now_ns);
+		rest(s, now_ns + BURY_PAUSE_NS, now_ns);
+}
+
+static void on_bad_request(struct ship *s, const struct session_answer *a, uint64_t now_ns)
+{
+	if (strcmp(a->error.code, "bad_batch") != 0)
+		/* Something about the request, not about an event. */
+		wait(s, now_ns + a->pause_ns, now_ns);
+	else if (a->error.line >= 2 && a->error.line - 2 < s->parcel.count)
+		/* Line 1 is the header line, so event k (from 0) is line k + 2. */
+		line_bury(s, (uint32_t)(a->error.line - 2), now_ns);
+	else
+		narrow(s, now_ns);
 }
 
 static void on_encoding(struct ship *s, const struct session_answer *a, uint64_t now_ns)
@@ -440,7 +432,7 @@ void ship_on_answer(struct ship *s, const struct session_answer *a, uint64_t now
 		on_bad_request(s, a, now_ns);
 		return;
 	case ANSWER_TOO_LARGE:
-		on_too_large(s, now_ns);
+		narrow(s, now_ns);
 		return;
 	case ANSWER_ENCODING:
 		on_encoding(s, a, now_ns);

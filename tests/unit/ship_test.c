@@ -380,11 +380,9 @@ static void finds_a_bad_event_by_halves(void)
 	rows(&w, 1, 1, 1);
 	answer(&w, ANSWER_BAD_REQUEST, BAD_BATCH, S);
 	CHECK_SAID(&w, "post 1:1-1/1 zstd; bury; post 1:1-1/0 zstd");
-	/* Even that is refused: the number is passed by. */
-	answer(&w, ANSWER_BAD_REQUEST, BAD_BATCH, S);
-	CHECK_SAID(&w, "cursor 1:1");
+	acked(&w, 1, 1);
 	ship_on_cursor(w.ship, 1, 1, w.now);
-	CHECK_SAID(&w, "fetch 1/65536");
+	CHECK_SAID(&w, "cursor 1:1; fetch 2/65536");
 	/* Good batches grow back to the limit. */
 	rows(&w, 1, 2, 1);
 	acked(&w, 1, 2);
@@ -392,11 +390,35 @@ static void finds_a_bad_event_by_halves(void)
 	rows(&w, 1, 3, 2);
 	acked(&w, 1, 4);
 	ship_on_cursor(w.ship, 1, 4, w.now);
-	CHECK_SAID(&w, "post 1:2-2/1 zstd; cursor 1:2; fetch 2/65536; post 1:3-4/2 zstd; "
-		       "cursor 1:4; fetch 4/65536");
+	CHECK_SAID(&w, "post 1:2-2/1 zstd; cursor 1:2; fetch 4/65536; post 1:3-4/2 zstd; "
+		       "cursor 1:4; fetch 8/65536");
 }
 
 /* An endpoint that refuses everything must not empty the journal. */
+/* An endpoint that refuses also a batch without events refuses us: nothing is passed by. */
+static void loses_nothing_to_an_endpoint_that_refuses_all(void)
+{
+	static const enum answer_verdict verdicts[] = { ANSWER_BAD_REQUEST, ANSWER_TOO_LARGE };
+
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		cleanup_(world_done) struct world w;
+
+		world_init(&w);
+		start(&w);
+		rows(&w, 1, 1, 1);
+		w.said[0] = '\0';
+		answer(&w, verdicts[i], BAD_BATCH, S);
+		CHECK_SAID(&w, "bury; post 1:1-1/0 zstd");
+		answer(&w, verdicts[i], BAD_BATCH, S);
+		CHECK_SAID(&w, "");
+		CHECK_INT(w.wake_at, START + 900 * S);
+		wake(&w);
+		rows(&w, 1, 1, 1);
+		acked(&w, 1, 1);
+		CHECK_SAID(&w, "fetch 8/65536; post 1:1-1/1 zstd; cursor 1:1");
+	}
+}
+
 static void stops_burying_when_all_is_refused(void)
 {
 	cleanup_(world_done) struct world w;
@@ -716,6 +738,8 @@ TEST_MAIN({ "carries_batches", carries_batches },
 	  { "holds_while_the_endpoint_is_closed", holds_while_the_endpoint_is_closed },
 	  { "buries_one_event_by_its_line", buries_one_event_by_its_line },
 	  { "finds_a_bad_event_by_halves", finds_a_bad_event_by_halves },
+	  { "loses_nothing_to_an_endpoint_that_refuses_all",
+	    loses_nothing_to_an_endpoint_that_refuses_all },
 	  { "stops_burying_when_all_is_refused", stops_burying_when_all_is_refused },
 	  { "buries_nothing_for_a_bad_request", buries_nothing_for_a_bad_request },
 	  { "halves_what_is_too_large", halves_what_is_too_large },
