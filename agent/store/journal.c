@@ -319,13 +319,15 @@ static void corrupt_prune(const char *dir)
 	}
 }
 
-/* Renames the file and its log to a pair that SQLite's tools can still open. The
- * -shm file goes: one that a reader still has mapped must not serve a new file. */
+/* Renames the file and its log to a pair that SQLite's tools can still open; the log of a
+ * file that is gone is of no use. The -shm file goes: one that a reader still has mapped must
+ * not serve a new file. */
 static int set_aside(const char *dir, uint64_t now_real_us)
 {
 	unsigned long long stamp = now_real_us / USEC_PER_SEC > 0 ? now_real_us / USEC_PER_SEC : 1;
 	char from[JOURNAL_PATH_MAX];
 	char to[JOURNAL_PATH_MAX];
+	struct stat st;
 	static const char *const ends[] = { "-wal", "" };
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
@@ -339,6 +341,10 @@ static int set_aside(const char *dir, uint64_t now_real_us)
 		if (rename(from, to) < 0 && errno != ENOENT)
 			return -errno;
 	}
+	if (stat(to, &st) < 0 &&
+	    fs_path(to, sizeof(to), "%s/" CORRUPT_PREFIX "%llu-wal", dir, stamp) == 0)
+		(void)unlink(to);
+
 	int e = fs_path(from, sizeof(from), "%s/" SCHEMA_FILE "-shm", dir);
 
 	if (e < 0)
@@ -432,9 +438,19 @@ int journal_heal(struct journal *j, uint64_t now_real_us, struct diag *diag)
 
 /* Batches. */
 
+/* Somebody deleted or replaced the file: what is written to it now ends with this process. */
+static bool is_gone(struct journal *j)
+{
+	int moved = 0;
+
+	return j->db != NULL &&
+	       sqlite3_file_control(j->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+	       moved != 0;
+}
+
 int journal_begin(struct journal *j)
 {
-	int e = journal_tx_begin(j, false);
+	int e = is_gone(j) ? -EUCLEAN : journal_tx_begin(j, false);
 
 	if (e < 0)
 		return e;

@@ -184,7 +184,7 @@ static int recover(struct store *s, const char *what, int error)
 		in_trouble(s, what, error, NULL);
 		return error;
 	}
-	log_error("journal: damaged, set aside");
+	log_error("journal: damaged or gone, a new one begins");
 	return journal_bring(s, true);
 }
 

@@ -207,6 +207,28 @@ static void remembers_a_loss_until_there_is_a_new_file(void)
 	dir_remove(&d);
 }
 
+/* What is written to a deleted file ends with the process that has it open. */
+static void sees_that_the_file_is_gone(void)
+{
+	struct dir d = dir_make("/tmp");
+	struct journal *j = journal_fresh(&d);
+	struct journal_put put;
+	char path[128];
+
+	CHECK_INT(batch_put(j, 1, 500, 300, &put), 0);
+	dir_file(&d, "journal.db", path);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(batch_put(j, 1, 1, 300, &put), -EUCLEAN);
+	CHECK_INT(journal_heal(j, HELP_NOW_US, NULL), 0);
+	CHECK_INT(batch_put(j, 1, 1, 300, &put), 0);
+	CHECK(put.last_seq > 500);
+	CHECK_INT(stats_of(j).untold, 500);
+	CHECK_INT(stats_of(j).corrupt, 0);
+	CHECK_INT(dir_count(&d, "journal.db.corrupt"), 0);
+	journal_free(j);
+	dir_remove(&d);
+}
+
 static void a_pipe_is_no_journal(void)
 {
 	struct dir d = dir_make("/tmp");
@@ -417,6 +439,7 @@ TEST_MAIN({ "numbers_rows_and_knows_them_again", numbers_rows_and_knows_them_aga
 	  { "sets_a_strange_header_aside", sets_a_strange_header_aside },
 	  { "remembers_a_loss_until_there_is_a_new_file",
 	    remembers_a_loss_until_there_is_a_new_file },
+	  { "sees_that_the_file_is_gone", sees_that_the_file_is_gone },
 	  { "a_pipe_is_no_journal", a_pipe_is_no_journal },
 	  { "keeps_few_damaged_files", keeps_few_damaged_files },
 	  { "heals_while_it_runs", heals_while_it_runs },
