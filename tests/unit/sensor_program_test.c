@@ -53,6 +53,7 @@ struct rig {
 	int store;  /* the store's end of its link */
 	uint32_t sent;
 	uint8_t times[EVENTS_MAX + 1]; /* each serial arrived */
+	uint64_t told;		       /* events that the sensor says are missing */
 	uint64_t seed;
 };
 
@@ -148,6 +149,16 @@ static void ack_send(uint64_t batch)
 	CHECK(e == 0 || e == -EPIPE || e == -ECONNRESET || e == -EAGAIN); /* it may be gone */
 }
 
+/* A record at which two sensors died is taken for deadly: skipped, and told. */
+static void loss_take(struct str body)
+{
+	static const char name[] = "\"DroppedCount\":";
+	const char *p = memmem(body.p, body.n, name, sizeof(name) - 1);
+
+	CHECK(p != NULL);
+	rig.told += strtoull(p + sizeof(name) - 1, NULL, 10);
+}
+
 static void batch_take(const struct msg *m)
 {
 	struct event_record rec;
@@ -163,6 +174,8 @@ static void batch_take(const struct msg *m)
 		uint32_t serial;
 
 		CHECK_INT(event_record_get(&r, &rec), 0);
+		if (rec.kind == EVENT_KIND_AGENT_EVENTS_DROPPED)
+			loss_take(rec.body);
 		if (rec.kind != EVENT_KIND_PROCESS_CREATED)
 			continue;
 		serial = (uint32_t)rec.origin;
@@ -199,10 +212,11 @@ static void await_all(void)
 {
 	uint64_t end = clock_mono_ns() + DEADLINE_NS;
 
-	while (missing() > 0) {
+	while (missing() > rig.told) {
 		CHECK(clock_mono_ns() < end);
 		store_serve(10);
 	}
+	CHECK(rig.told <= 2); /* twice at one record is rare */
 }
 
 static void carries_events_from_its_cage(void)
@@ -215,7 +229,7 @@ static void carries_events_from_its_cage(void)
 	rig_down();
 }
 
-/* The main promise of the ring: killed at any point, nothing is lost. */
+/* The main promise of the ring: killed at any point, nothing is lost and not told. */
 static void loses_nothing_when_killed(void)
 {
 	rig_up();
