@@ -294,6 +294,9 @@ static void store_keeps_one_organisation_from_another(void)
 	CHECK_INT(ack_get(sensor).last_seq, 10);
 	org_send(reporter, STR("b"));
 	epoch_send(reporter, 1, STR("11ff"));
+	/* The sensor's link is another one: events must not overtake the word. */
+	pair_send(reporter, MSG_CURSOR_SET, 1, 10);
+	cursor_check(reporter, 1, 10);
 	fetch_send(reporter, 1, 1000, 0);
 	moment_send(sensor, 2, before_us);
 	CHECK_INT(ack_get(sensor).last_seq, 11);
