@@ -154,9 +154,14 @@ static void loss_take(struct str body)
 {
 	static const char name[] = "\"DroppedCount\":";
 	const char *p = memmem(body.p, body.n, name, sizeof(name) - 1);
+	struct str rest;
+	uint64_t n;
 
 	CHECK(p != NULL);
-	rig.told += strtoull(p + sizeof(name) - 1, NULL, 10);
+	p += sizeof(name) - 1;
+	rest = (struct str){ .p = p, .n = (size_t)(body.p + body.n - p) };
+	CHECK_INT(parse_u64(str_split(&rest, ','), 1, UINT64_MAX, &n), 0);
+	rig.told += n;
 }
 
 static void batch_take(const struct msg *m)
